@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU dirty tracking: the registry of backends, the state that hangs off a
+ * domain, and the features that a consumer switches.
+ *
+ * Locking
+ * =======
+ *
+ *	group->mutex  ->  attach_lock  ->  lock
+ *	iova_rwsem    ->  attach_lock         (iommufd; type1 has iommu->lock)
+ *	attach_lock   ->  backends_lock
+ *
+ * attach_lock (rwsem, one a domain) is held for write around the driver's
+ * attach, detach and PASID calls and while a feature is switched; for read
+ * around each walk, and around each clear together with the flush that follows
+ * it. The driver makes a device's translation live before the device is on the
+ * list that a flush goes through, and takes it off that list before tearing the
+ * translation down; a clear in between would flush nothing for that device.
+ * A device that moves between two domains takes both locks, in the order of
+ * their addresses. Nothing that attach does walks a page table.
+ *
+ * lock (mutex, one a domain) serialises clears with their flushes. Walks may
+ * overlap them.
+ *
+ * Neither is held while a read publishes to the caller's bitmap, which may fault.
+ *
+ * Page tables are kept in place by the consumer: it names, through struct
+ * iommu_dirty_ranges, what is mapped, and holds the lock that keeps that so for
+ * as long as the call lasts. Ranges that are being mapped or unmapped are left
+ * out. ->assert_stable() asserts it.
+ *
+ * backends_lock protects the list of backends and domains' choice of one.
+ */
+#define pr_fmt(fmt) "iommu-dirty: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/export.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "priv.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+struct registered_backend {
+	struct list_head node;
+	const struct iommu_dirty_backend *backend;
+	unsigned int users;
+};
+
+static LIST_HEAD(backends);
+static DEFINE_MUTEX(backends_lock);
+
+static struct registered_backend *
+find_backend(const struct iommu_dirty_backend *backend)
+{
+	struct registered_backend *rb;
+
+	lockdep_assert_held(&backends_lock);
+	list_for_each_entry(rb, &backends, node)
+		if (rb->backend == backend)
+			return rb;
+	return NULL;
+}
+
+/**
+ * iommu_dirty_register() - make a backend known
+ * @backend: must stay in place until it is unregistered
+ *
+ * Domains that are in use already are offered to the backend when their consumer
+ * next asks for something.
+ *
+ * Context: process; takes the registry's lock.
+ * Return: 0; -EINVAL when a callback or the name is missing, or the name is too
+ * long; -EEXIST when it, or another of that name, is registered; -ENOMEM.
+ */
+int iommu_dirty_register(const struct iommu_dirty_backend *backend)
+{
+	struct registered_backend *rb, *new;
+
+	if (!backend || !backend->name || !backend->name[0] ||
+	    strlen(backend->name) >= IOMMU_DIRTY_BACKEND_NAME_LEN)
+		return -EINVAL;
+	if (!backend->claims || !backend->capability || !backend->set_feature ||
+	    !backend->walk || !backend->clear || !backend->flush)
+		return -EINVAL;
+
+	new = kzalloc(sizeof(*new), GFP_KERNEL);
+	if (!new)
+		return -ENOMEM;
+	new->backend = backend;
+
+	guard(mutex)(&backends_lock);
+	list_for_each_entry(rb, &backends, node) {
+		if (rb->backend == backend ||
+		    !strcmp(rb->backend->name, backend->name)) {
+			kfree(new);
+			return -EEXIST;
+		}
+	}
+	list_add_tail(&new->node, &backends);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_register);
+
+/**
+ * iommu_dirty_unregister() - take a backend back
+ * @backend: registered earlier
+ *
+ * A backend that serves a domain stays: its module is pinned until the last such
+ * domain is freed, so that a module's exit function never sees -EBUSY.
+ *
+ * Context: process; takes the registry's lock.
+ * Return: 0; -ENOENT when it is not registered; -EBUSY while it serves a domain.
+ */
+int iommu_dirty_unregister(const struct iommu_dirty_backend *backend)
+{
+	struct registered_backend *rb;
+
+	guard(mutex)(&backends_lock);
+	rb = find_backend(backend);
+	if (!rb)
+		return -ENOENT;
+	if (rb->users)
+		return -EBUSY;
+	list_del(&rb->node);
+	kfree(rb);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_unregister);
+
+/* Find the backend of a domain that has none yet */
+static void bind_backend(struct iommu_dirty_domain *dd)
+{
+	struct registered_backend *rb;
+
+	guard(mutex)(&backends_lock);
+	if (dd->backend)
+		return;
+	list_for_each_entry(rb, &backends, node) {
+		if (!rb->backend->claims(dd->domain) ||
+		    !try_module_get(rb->backend->owner))
+			continue;
+		rb->users++;
+		/* Pairs with the acquire in iommu_dirty_state() */
+		smp_store_release(&dd->backend, rb->backend);
+		return;
+	}
+}
+
+/* The last user of a domain is gone: nobody can look at its backend any more */
+static void unbind_backend(struct iommu_dirty_domain *dd)
+{
+	guard(mutex)(&backends_lock);
+	if (!dd->backend)
+		return;
+	find_backend(dd->backend)->users--;
+	module_put(dd->backend->owner);
+}
+
+static void state_free(struct iommu_dirty_domain *dd)
+{
+	unbind_backend(dd);
+	mutex_destroy(&dd->lock);
+	kfree(dd);
+}
+
+/*
+ * The state of a domain that may be tracked, created when there is none. NULL
+ * when memory is short, or the domain is none that can be tracked.
+ */
+struct iommu_dirty_domain *iommu_dirty_state(struct iommu_domain *domain,
+					     gfp_t gfp)
+{
+	struct iommu_dirty_domain *dd = smp_load_acquire(&domain->dirty);
+	struct iommu_dirty_domain *old;
+
+	if (!iommu_dirty_trackable(domain))
+		return NULL;
+
+	if (!dd) {
+		dd = kzalloc(sizeof(*dd), gfp);
+		if (!dd)
+			return NULL;
+		dd->domain = domain;
+		init_rwsem(&dd->attach_lock);
+		mutex_init(&dd->lock);
+		INIT_LIST_HEAD(&dd->attachments);
+
+		old = cmpxchg(&domain->dirty, NULL, dd);
+		if (old) {
+			state_free(dd);
+			dd = old;
+		}
+	}
+
+	if (!smp_load_acquire(&dd->backend)) {
+		down_write(&dd->attach_lock);
+		bind_backend(dd);
+		iommu_dirty_recompute(dd);
+		up_write(&dd->attach_lock);
+	}
+	return dd;
+}
+
+void __iommu_dirty_domain_free(struct iommu_domain *domain)
+{
+	struct iommu_dirty_domain *dd = domain->dirty;
+	struct iommu_dirty_attachment *at, *next;
+
+	domain->dirty = NULL;
+	/* A nested child borrowed its parent's */
+	if (dd->domain != domain)
+		return;
+
+	list_for_each_entry_safe(at, next, &dd->attachments, node) {
+		dev_WARN(at->dev, "still attached to a domain that is freed\n");
+		if (at->pasid == IOMMU_NO_PASID)
+			at->dev->iommu->dirty = NULL;
+		list_del(&at->node);
+		kfree(at);
+	}
+	state_free(dd);
+}
+EXPORT_SYMBOL_GPL(__iommu_dirty_domain_free);
+
+/**
+ * iommu_dirty_owns() - does the core see to the dirty tracking of a domain?
+ * @domain: any domain
+ *
+ * Context: process; may sleep.
+ * Return: true when a backend serves @domain.
+ */
+bool iommu_dirty_owns(struct iommu_domain *domain)
+{
+	struct iommu_dirty_domain *dd = iommu_dirty_state(domain, GFP_KERNEL);
+
+	return dd && dd->backend;
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_owns);
+
+/**
+ * iommu_dirty_domain_want() - note that a domain was allocated to be tracked
+ * @domain: a domain that nothing is attached to yet
+ *
+ * From now on a device that cannot record is refused, whether or not tracking is
+ * on.
+ *
+ * Context: process; may sleep.
+ * Return: 0, also when no backend serves @domain and the driver sees to it;
+ * -ENOMEM.
+ */
+int iommu_dirty_domain_want(struct iommu_domain *domain)
+{
+	struct iommu_dirty_domain *dd = iommu_dirty_state(domain, GFP_KERNEL);
+
+	if (!dd)
+		return iommu_dirty_trackable(domain) ? -ENOMEM : 0;
+	if (!dd->backend)
+		return 0;
+
+	down_write(&dd->attach_lock);
+	dd->strict = true;
+	up_write(&dd->attach_lock);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_domain_want);
+
+/**
+ * iommu_dirty_nest() - a domain's devices will reach memory through another's table
+ * @child: nested domain, not yet attached to anything
+ * @parent: the domain whose leaves hold the dirty state
+ *
+ * Devices attached to @child count as attached to @parent, which must outlive it.
+ *
+ * Context: process; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int iommu_dirty_nest(struct iommu_domain *child, struct iommu_domain *parent)
+{
+	struct iommu_dirty_domain *dd = iommu_dirty_state(parent, GFP_KERNEL);
+
+	if (!dd)
+		return iommu_dirty_trackable(parent) ? -ENOMEM : 0;
+	child->dirty = dd;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_nest);
+
+/**
+ * iommu_dirty_device_capable() - can what a device writes be tracked?
+ * @dev: a device behind an IOMMU
+ *
+ * Context: process; may sleep.
+ * Return: 1 or 0; -ENODEV when no backend knows the device.
+ */
+int iommu_dirty_device_capable(struct device *dev)
+{
+	struct registered_backend *rb;
+
+	guard(mutex)(&backends_lock);
+	list_for_each_entry(rb, &backends, node) {
+		struct iommu_dirty_caps caps = {};
+		int ret;
+
+		ret = rb->backend->capability(NULL, dev, IOMMU_NO_PASID, &caps);
+		if (ret == -ENODEV)
+			continue;
+		return !ret && (caps.flags & IOMMU_DIRTY_CAP_RECORD);
+	}
+	return -ENODEV;
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_device_capable);
+
+/* The one place where the mode changes */
+void iommu_dirty_set_mode(struct iommu_dirty_domain *dd,
+			  enum iommu_dirty_mode mode,
+			  enum iommu_dirty_reason reason)
+{
+	lockdep_assert_held(&dd->attach_lock);
+
+	if (dd->mode == mode)
+		return;
+	trace_iommu_dirty_mode(dd, mode, reason);
+	WRITE_ONCE(dd->reason, reason);
+	WRITE_ONCE(dd->mode, mode);
+	atomic64_inc(&dd->seq);
+}
+
+static void reset_counters(struct iommu_dirty_counters *count)
+{
+	atomic64_set(&count->reads, 0);
+	atomic64_set(&count->leaves, 0);
+	atomic64_set(&count->dirty, 0);
+	atomic64_set(&count->cleared, 0);
+	atomic64_set(&count->flushes, 0);
+	atomic64_set(&count->time_ns, 0);
+	atomic64_set(&count->met_sizes, 0);
+}
+
+static int stop_locked(struct iommu_dirty_domain *dd)
+{
+	int ret;
+
+	lockdep_assert_held_write(&dd->attach_lock);
+	ret = dd->backend->set_feature(dd->domain, IOMMU_DIRTY_FEATURE_RECORD,
+				       false);
+	if (ret)
+		return ret;
+	dd->owner = NULL;
+	iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_OFF, IOMMU_DIRTY_REASON_NONE);
+	return 0;
+}
+
+static int stop(struct iommu_dirty_domain *dd, const void *owner)
+{
+	int ret = -EALREADY;
+
+	down_write(&dd->attach_lock);
+	if (dd->mode != IOMMU_DIRTY_MODE_OFF)
+		ret = dd->owner == owner ? stop_locked(dd) : -EBUSY;
+	up_write(&dd->attach_lock);
+	return ret;
+}
+
+static int start_locked(struct iommu_dirty_domain *dd, const void *owner)
+{
+	int ret;
+
+	lockdep_assert_held_write(&dd->attach_lock);
+	if (dd->mode != IOMMU_DIRTY_MODE_OFF)
+		return dd->owner == owner ? -EALREADY : -EBUSY;
+	if (!(dd->caps.flags & IOMMU_DIRTY_CAP_RECORD) ||
+	    !iommu_dirty_leaves_fit(dd))
+		return -EOPNOTSUPP;
+
+	ret = dd->backend->set_feature(dd->domain, IOMMU_DIRTY_FEATURE_RECORD,
+				       true);
+	if (ret)
+		return ret;
+	dd->owner = owner;
+	reset_counters(&dd->count);
+	iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_EXACT,
+			     IOMMU_DIRTY_REASON_NONE);
+	return 0;
+}
+
+/*
+ * Recording goes on before what is mapped is made clean: a write in between is
+ * made clean as well, and that is right, because the caller has not been told
+ * yet that tracking is on.
+ */
+static int start(struct iommu_dirty_domain *dd, const void *owner,
+		 const struct iommu_dirty_ranges *mapped)
+{
+	int ret;
+
+	mapped->assert_stable(mapped);
+	down_write(&dd->attach_lock);
+	ret = start_locked(dd, owner);
+	up_write(&dd->attach_lock);
+	if (ret)
+		return ret;
+
+	ret = iommu_dirty_clean(dd, mapped);
+	if (ret) {
+		/* Should this fail too, reads say more than they need to */
+		down_write(&dd->attach_lock);
+		if (stop_locked(dd))
+			iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
+					     IOMMU_DIRTY_REASON_BACKEND);
+		up_write(&dd->attach_lock);
+	}
+	return ret;
+}
+
+/**
+ * iommu_dirty_set_feature() - switch a feature of a domain
+ * @domain: paging domain
+ * @owner: who asks, any address of the caller's; one owner at a time
+ * @feature: what to switch
+ * @value: on or off
+ * @mapped: what is mapped now, for %IOMMU_DIRTY_FEATURE_RECORD and @value true
+ *
+ * Switching recording on makes everything that is mapped clean and starts the
+ * counters from zero. From then on devices that cannot record are refused.
+ *
+ * Context: process; may sleep; takes the domain's attach lock. The caller holds
+ * what keeps @mapped as it is.
+ * Return: 0; -EALREADY when it is so already, and nothing is changed or made
+ * clean; -EBUSY when it has another owner; -EOPNOTSUPP when the feature is
+ * unknown, the domain is the DMA API's or has no backend, or an attached device
+ * cannot do it; -EINVAL when @owner or @mapped is missing; -ENOMEM; or what the
+ * backend says. After an error the feature is as it was before.
+ */
+int iommu_dirty_set_feature(struct iommu_domain *domain, const void *owner,
+			    enum iommu_dirty_feature feature, bool value,
+			    const struct iommu_dirty_ranges *mapped)
+{
+	struct iommu_dirty_domain *dd;
+
+	might_sleep();
+	if (!owner)
+		return -EINVAL;
+	if (feature != IOMMU_DIRTY_FEATURE_RECORD)
+		return -EOPNOTSUPP;
+	if (value && !mapped)
+		return -EINVAL;
+	if (!iommu_dirty_trackable(domain))
+		return -EOPNOTSUPP;
+	dd = iommu_dirty_state(domain, GFP_KERNEL);
+	if (!dd)
+		return -ENOMEM;
+	if (!dd->backend || dd->domain != domain)
+		return -EOPNOTSUPP;
+
+	return value ? start(dd, owner, mapped) : stop(dd, owner);
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_set_feature);
+
+/**
+ * iommu_dirty_query() - what is the state of a domain's dirty tracking?
+ * @domain: paging domain
+ * @info: filled in
+ *
+ * Context: process; may sleep; takes the domain's attach lock for read.
+ * Return: 0; -EOPNOTSUPP when @domain is none that can be tracked; -ENOMEM.
+ */
+int iommu_dirty_query(struct iommu_domain *domain,
+		      struct iommu_dirty_info *info)
+{
+	struct iommu_dirty_domain *dd;
+
+	if (!iommu_dirty_trackable(domain))
+		return -EOPNOTSUPP;
+	dd = iommu_dirty_state(domain, GFP_KERNEL);
+	if (!dd)
+		return -ENOMEM;
+
+	down_read(&dd->attach_lock);
+	mutex_lock(&dd->lock);
+	*info = (struct iommu_dirty_info) {
+		.mode = dd->mode,
+		.reason = dd->reason,
+		.caps = dd->caps,
+		.attached = dd->nr_attachments,
+		.seq = atomic64_read(&dd->seq),
+		.met_sizes = atomic64_read(&dd->count.met_sizes),
+		.reads = atomic64_read(&dd->count.reads),
+		.leaves = atomic64_read(&dd->count.leaves),
+		.dirty = atomic64_read(&dd->count.dirty),
+		.cleared = atomic64_read(&dd->count.cleared),
+		.flushes = atomic64_read(&dd->count.flushes),
+		.time_ns = atomic64_read(&dd->count.time_ns),
+		.backend = dd->backend ? dd->backend->name : NULL,
+	};
+	mutex_unlock(&dd->lock);
+	up_read(&dd->attach_lock);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_query);

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU dirty tracking: Intel VT-d, second stage and first stage.
+ *
+ * Second stage: a unit that reports SLADS sets A and D in second-stage entries
+ * when the PASID entry through which it came there has SSADE set. First stage:
+ * hardware always sets A and D; the driver maps writable leaves with D set, so
+ * that they are born dirty. Both need scalable mode and a coherent walk of the
+ * tables (SMPWC): clearing writes entries and does not flush CPU caches.
+ *
+ * A cached translation remembers that its leaf is dirty, and hardware does not
+ * look at the leaf again until it is invalidated.
+ */
+#define pr_fmt(fmt) "iommu-dirty: intel: " fmt
+
+#include <linux/init.h>
+#include <linux/moduleparam.h>
+#include <linux/pci.h>
+#include <uapi/linux/iommufd.h>
+
+#include "../intel/iommu.h"
+#include "../intel/pasid.h"
+#include "../iommu-priv.h"
+#include "compat.h"
+#include "fmt-vtd-ss.h"
+#include "fmt-x86.h"
+#include "intel-slade.h"
+
+static bool first_stage;
+module_param(first_stage, bool, 0444);
+MODULE_PARM_DESC(first_stage,
+		 "Give iommufd first-stage domains where the hardware has both stages");
+
+static bool unit_records_second_stage(const struct intel_iommu *iommu)
+{
+	return ssads_supported(iommu) && ecap_slts(iommu->ecap);
+}
+
+static bool unit_records_first_stage(const struct intel_iommu *iommu)
+{
+	return sm_supported(iommu) && ecap_flts(iommu->ecap) &&
+	       ecap_smpwc(iommu->ecap);
+}
+
+/**
+ * iommu_dirty_intel_first_stage() - which stage should an iommufd domain use?
+ * @dev: device that it is allocated for
+ * @flags: of IOMMU_HWPT_ALLOC
+ *
+ * The stock driver always takes the second stage, and then cannot attach the
+ * domain where the unit has none.
+ *
+ * Return: true for the first stage.
+ */
+bool iommu_dirty_intel_first_stage(struct device *dev, u32 flags)
+{
+	const struct device_domain_info *info = dev_iommu_priv_get(dev);
+	const struct intel_iommu *iommu = info->iommu;
+
+	if (!sm_supported(iommu) || !ecap_flts(iommu->ecap) ||
+	    flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
+		return false;
+	if (first_stage || !ecap_slts(iommu->ecap))
+		return true;
+	return flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
+	       !unit_records_second_stage(iommu) &&
+	       unit_records_first_stage(iommu);
+}
+
+static bool intel_claims(const struct iommu_domain *domain)
+{
+	return domain->type == IOMMU_DOMAIN_UNMANAGED &&
+	       domain->owner == &intel_iommu_ops;
+}
+
+static int intel_capability(struct iommu_domain *domain, struct device *dev,
+			    ioasid_t pasid, struct iommu_dirty_caps *caps)
+{
+	bool first = false, records = true;
+
+	if (domain) {
+		const struct dmar_domain *dmar = to_dmar_domain(domain);
+
+		first = dmar->use_first_level;
+		caps->leaf_sizes = domain->pgsize_bitmap;
+	}
+	if (dev) {
+		const struct device_domain_info *info;
+
+		if (!dev->iommu || !dev->iommu->iommu_dev ||
+		    dev_iommu_ops(dev) != &intel_iommu_ops)
+			return -ENODEV;
+		info = dev_iommu_priv_get(dev);
+		if (!domain)
+			first = iommu_dirty_intel_first_stage(
+				dev, IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+
+		records = first ? unit_records_first_stage(info->iommu) :
+				  unit_records_second_stage(info->iommu);
+		/* Behind another function that does its DMA: no PASID entry */
+		if (dev_is_pci(dev) &&
+		    pci_real_dma_dev(to_pci_dev(dev)) != to_pci_dev(dev))
+			records = false;
+		if (info->ats_supported)
+			caps->flags |= IOMMU_DIRTY_CAP_ATS_DIRTY;
+	}
+
+	caps->stage = first ? 1 : 2;
+	if (records)
+		caps->flags |= IOMMU_DIRTY_CAP_RECORD;
+	if (first)
+		caps->flags |= IOMMU_DIRTY_CAP_BORN_DIRTY;
+	return 0;
+}
+
+/* SSADE of every device and PASID that @dmar is attached to */
+static int set_ssade_attached(struct dmar_domain *dmar, bool value)
+{
+	struct device_domain_info *info;
+	struct dev_pasid_info *dev_pasid;
+	int ret;
+
+	lockdep_assert_held(&dmar->lock);
+	list_for_each_entry(info, &dmar->devices, link) {
+		ret = intel_pasid_setup_dirty_tracking(info->iommu, info->dev,
+						       IOMMU_NO_PASID, value);
+		if (ret)
+			return ret;
+	}
+	list_for_each_entry(dev_pasid, &dmar->dev_pasids, link_domain) {
+		info = dev_iommu_priv_get(dev_pasid->dev);
+		ret = intel_pasid_setup_dirty_tracking(info->iommu, info->dev,
+						       dev_pasid->pasid, value);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int set_ssade_nested(struct dmar_domain *dmar, bool value)
+{
+	struct dmar_domain *child;
+	int ret;
+
+	guard(spinlock)(&dmar->s1_lock);
+	list_for_each_entry(child, &dmar->s1_domains, s2_link) {
+		guard(spinlock)(&child->lock);
+		ret = set_ssade_attached(child, value);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int set_ssade(struct dmar_domain *dmar, bool value)
+{
+	int ret;
+
+	ret = set_ssade_attached(dmar, value);
+	if (!ret && dmar->nested_parent)
+		ret = set_ssade_nested(dmar, value);
+	return ret;
+}
+
+static int intel_set_feature(struct iommu_domain *domain,
+			     enum iommu_dirty_feature feature, bool value)
+{
+	struct dmar_domain *dmar = to_dmar_domain(domain);
+	int ret;
+
+	if (feature != IOMMU_DIRTY_FEATURE_RECORD)
+		return -EOPNOTSUPP;
+	/* The first stage has no switch */
+	if (dmar->use_first_level)
+		return 0;
+
+	guard(spinlock_irqsave)(&dmar->lock);
+	ret = set_ssade(dmar, value);
+	if (ret) {
+		if (set_ssade(dmar, dmar->dirty_tracking))
+			pr_warn("cannot put SSADE back\n");
+		return ret;
+	}
+	/* From here on the driver sets it in each entry that it makes */
+	dmar->dirty_tracking = value;
+	return 0;
+}
+
+static struct iommu_dirty_root intel_root(const struct dmar_domain *dmar)
+{
+	return (struct iommu_dirty_root){
+		.table = &dmar->pgd->val,
+		.level = agaw_to_level(dmar->agaw),
+	};
+}
+
+static int intel_walk(struct iommu_domain *domain,
+		      struct iommu_dirty_chunk *chunk, unsigned long iova,
+		      unsigned long last)
+{
+	const struct dmar_domain *dmar = to_dmar_domain(domain);
+	struct iommu_dirty_root root = intel_root(dmar);
+
+	if (dmar->use_first_level)
+		return iommu_dirty_walk_table(&x86_format, &root, chunk, iova,
+					      last);
+	return iommu_dirty_walk_table(&vtd_ss_format, &root, chunk, iova, last);
+}
+
+static int intel_clear(struct iommu_domain *domain,
+		       struct iommu_dirty_chunk *chunk)
+{
+	const struct dmar_domain *dmar = to_dmar_domain(domain);
+	struct iommu_dirty_root root = intel_root(dmar);
+
+	if (dmar->use_first_level)
+		return iommu_dirty_clear_table(&x86_format, &root, chunk);
+	return iommu_dirty_clear_table(&vtd_ss_format, &root, chunk);
+}
+
+/*
+ * The cache tags list every unit, device TLB and PASID that the domain, or a
+ * nested child of it, is attached to. Only leaves have changed: the invalidation
+ * hint spares the paging-structure caches. The driver waits for completion and
+ * does not learn of a failure.
+ */
+static int intel_flush(struct iommu_domain *domain, unsigned long iova,
+		       unsigned long last)
+{
+	cache_tag_flush_range(to_dmar_domain(domain), iova, last, 1);
+	return 0;
+}
+
+static const struct iommu_dirty_backend intel_backend = {
+	.name = "intel-slade",
+	.owner = THIS_MODULE,
+	.claims = intel_claims,
+	.capability = intel_capability,
+	.set_feature = intel_set_feature,
+	.walk = intel_walk,
+	.clear = intel_clear,
+	.flush = intel_flush,
+};
+
+static int __init intel_slade_init(void)
+{
+	return iommu_dirty_register(&intel_backend);
+}
+subsys_initcall(intel_slade_init);

@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU dirty tracking: the data path.
+ *
+ * A read goes through the range a chunk at a time:
+ *
+ *	walk	the dirty leaves of the chunk into a mask, changing nothing
+ *	publish	the mask to the caller's bitmap
+ *	clear	exactly the leaves that the mask names
+ *	flush	so that the next write to them is recorded again
+ *
+ * Nothing is made clean before the caller has it, and nothing made clean is left
+ * unflushed. Whatever fails, the bits in the caller's bitmap together with the
+ * next read are everything that was written.
+ */
+#include <linux/bitmap.h>
+#include <linux/export.h>
+#include <linux/highmem.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "priv.h"
+#include "trace.h"
+
+/* Bits in a chunk's mask: 1 GiB of 4 KiB leaves, 32 KiB of memory */
+#define CHUNK_BITS BIT(18)
+
+/* Bytes of the caller's bitmap that are published in one go */
+#define PUBLISH_BYTES 4096
+
+struct read_buffers {
+	struct iommu_dirty_chunk chunk;
+	unsigned long mask[BITS_TO_LONGS(CHUNK_BITS)];
+	unsigned long out[PUBLISH_BYTES / sizeof(long)];
+};
+
+/*
+ * Position @chunk where @iova is. Its size is a multiple of the largest leaf's,
+ * so that every leaf lies in one chunk and can be cleaned when all is asked for.
+ */
+static void chunk_place(struct iommu_dirty_domain *dd,
+			struct read_buffers *buf, unsigned long iova)
+{
+	struct iommu_dirty_chunk *chunk = &buf->chunk;
+
+	chunk->shift = __ffs64(dd->caps.leaf_sizes);
+	chunk->nbits = CHUNK_BITS;
+	chunk->mask = buf->mask;
+	chunk->iova = iova & ~((CHUNK_BITS << chunk->shift) - 1);
+	chunk->leaf_sizes = 0;
+	chunk->leaves = 0;
+	chunk->dirty = 0;
+	chunk->cleared = 0;
+	chunk->first = ULONG_MAX;
+	chunk->last = 0;
+	bitmap_zero(chunk->mask, chunk->nbits);
+}
+
+static unsigned long chunk_last(const struct iommu_dirty_chunk *chunk)
+{
+	return chunk->iova + (((unsigned long)chunk->nbits << chunk->shift) - 1);
+}
+
+/* Name every leaf of a range that lies in the chunk */
+static void chunk_fill(struct iommu_dirty_chunk *chunk, unsigned long iova,
+		       unsigned long last)
+{
+	unsigned int first_bit = (iova - chunk->iova) >> chunk->shift;
+	unsigned int last_bit = (last - chunk->iova) >> chunk->shift;
+
+	bitmap_set(chunk->mask, first_bit, last_bit - first_bit + 1);
+}
+
+/* Tables with a leaf that is larger than a chunk cannot be served */
+bool iommu_dirty_leaves_fit(const struct iommu_dirty_domain *dd)
+{
+	u64 sizes = dd->caps.leaf_sizes;
+
+	return sizes && __fls(sizes) - __ffs64(sizes) <= ilog2(CHUNK_BITS);
+}
+
+/* Make clean what the chunk's mask names, and flush it whatever happens */
+static int clear_and_flush(struct iommu_dirty_domain *dd,
+			   struct iommu_dirty_chunk *chunk)
+{
+	int ret, err;
+
+	lockdep_assert_held(&dd->attach_lock);
+	guard(mutex)(&dd->lock);
+
+	ret = dd->backend->clear(dd->domain, chunk);
+	if (chunk->first > chunk->last)
+		return ret;
+
+	atomic64_inc(&dd->count.flushes);
+	err = dd->backend->flush(dd->domain, chunk->first, chunk->last);
+	if (err)
+		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
+				     IOMMU_DIRTY_REASON_FLUSH);
+	return ret ?: err;
+}
+
+/*
+ * Collects bits in the caller's page size and hands them to the sink piece by
+ * piece. Bits come in ascending order, the same one possibly more than once.
+ */
+struct publisher {
+	struct iommu_dirty_sink *sink;
+	unsigned long *out;
+	unsigned long base;	/* bit of the caller's bitmap that out[0] starts with */
+	unsigned long used;	/* bits of @out that are in use */
+};
+
+static int publisher_flush(struct publisher *pub)
+{
+	size_t len = DIV_ROUND_UP(pub->used, BITS_PER_BYTE);
+	int ret;
+
+	if (!len)
+		return 0;
+	ret = pub->sink->publish(pub->sink, pub->base / BITS_PER_BYTE,
+				 (u8 *)pub->out, len);
+	memset(pub->out, 0, round_up(len, sizeof(long)));
+	pub->used = 0;
+	return ret;
+}
+
+static int publisher_add(struct publisher *pub, unsigned long first,
+			 unsigned long last)
+{
+	const unsigned long out_bits = PUBLISH_BYTES * BITS_PER_BYTE;
+
+	for (;;) {
+		unsigned long off, nr;
+		int ret;
+
+		if (pub->used && first - pub->base >= out_bits) {
+			ret = publisher_flush(pub);
+			if (ret)
+				return ret;
+		}
+		if (!pub->used)
+			pub->base = round_down(first, BITS_PER_LONG);
+
+		off = first - pub->base;
+		nr = min(last - first, out_bits - 1 - off) + 1;
+		bitmap_set(pub->out, off, nr);
+		pub->used = max(pub->used, off + nr);
+		if (last - first < nr)
+			return 0;
+		first += nr;
+	}
+}
+
+static int publish_chunk(const struct iommu_dirty_read *rd,
+			 struct read_buffers *buf)
+{
+	const struct iommu_dirty_chunk *chunk = &buf->chunk;
+	unsigned int page_shift = __ffs(rd->page_size);
+	struct publisher pub = { .sink = rd->sink, .out = buf->out };
+	unsigned int start, end;
+	int ret;
+
+	memset(buf->out, 0, sizeof(buf->out));
+	for_each_set_bitrange(start, end, chunk->mask, chunk->nbits) {
+		unsigned long first, last;
+
+		first = chunk->iova + ((unsigned long)start << chunk->shift);
+		last = chunk->iova + ((unsigned long)end << chunk->shift) - 1;
+		ret = publisher_add(&pub, (first - rd->iova) >> page_shift,
+				    (last - rd->iova) >> page_shift);
+		if (ret)
+			return ret;
+	}
+	return publisher_flush(&pub);
+}
+
+/* Is the read still the owner's, and tracking on? */
+static int read_allowed(struct iommu_dirty_domain *dd, const void *owner)
+{
+	lockdep_assert_held(&dd->attach_lock);
+	if (dd->mode == IOMMU_DIRTY_MODE_OFF)
+		return -EINVAL;
+	return dd->owner == owner ? 0 : -EBUSY;
+}
+
+static int walk_chunk(struct iommu_dirty_domain *dd, const void *owner,
+		      const struct iommu_dirty_read *rd,
+		      struct iommu_dirty_chunk *chunk, unsigned long first,
+		      unsigned long last)
+{
+	struct iommu_dirty_range range;
+	int ret;
+
+	guard(rwsem_read)(&dd->attach_lock);
+	ret = read_allowed(dd, owner);
+	if (ret)
+		return ret;
+
+	while (rd->mapped->next(rd->mapped, first, last, &range)) {
+		if (READ_ONCE(dd->mode) == IOMMU_DIRTY_MODE_EXACT)
+			ret = dd->backend->walk(dd->domain, chunk, range.iova,
+						range.last);
+		else if (range.writable)
+			chunk_fill(chunk, range.iova, range.last);
+		if (ret)
+			return ret;
+		if (range.last == last)
+			break;
+		first = range.last + 1;
+	}
+	return 0;
+}
+
+static int clear_chunk(struct iommu_dirty_domain *dd, const void *owner,
+		       struct iommu_dirty_chunk *chunk)
+{
+	int ret;
+
+	guard(rwsem_read)(&dd->attach_lock);
+	ret = read_allowed(dd, owner);
+	if (ret)
+		return ret;
+	/* All-dirty stays so: nothing would be gained */
+	if (READ_ONCE(dd->mode) != IOMMU_DIRTY_MODE_EXACT)
+		return 0;
+	return clear_and_flush(dd, chunk);
+}
+
+static int read_chunk(struct iommu_dirty_domain *dd, const void *owner,
+		      const struct iommu_dirty_read *rd,
+		      struct read_buffers *buf, unsigned long first,
+		      unsigned long last)
+{
+	struct iommu_dirty_chunk *chunk = &buf->chunk;
+	int ret;
+
+	ret = walk_chunk(dd, owner, rd, chunk, first, last);
+	if (ret || bitmap_empty(chunk->mask, chunk->nbits))
+		return ret;
+
+	ret = publish_chunk(rd, buf);
+	if (ret || rd->flags & IOMMU_DIRTY_READ_NO_CLEAR)
+		return ret;
+
+	return clear_chunk(dd, owner, chunk);
+}
+
+static int read_range(struct iommu_dirty_domain *dd, const void *owner,
+		      const struct iommu_dirty_read *rd,
+		      struct read_buffers *buf, u64 *met_sizes)
+{
+	struct iommu_dirty_chunk *chunk = &buf->chunk;
+	struct iommu_dirty_range range;
+	unsigned long pos = rd->iova;
+	int ret;
+
+	while (rd->mapped->next(rd->mapped, pos, rd->last, &range)) {
+		unsigned long last;
+
+		chunk_place(dd, buf, range.iova);
+		last = min(rd->last, chunk_last(chunk));
+
+		ret = read_chunk(dd, owner, rd, buf, range.iova, last);
+		*met_sizes |= chunk->leaf_sizes;
+		atomic64_add(chunk->leaves, &dd->count.leaves);
+		atomic64_add(chunk->dirty, &dd->count.dirty);
+		atomic64_add(chunk->cleared, &dd->count.cleared);
+		trace_iommu_dirty_chunk(dd, chunk, ret);
+		if (ret)
+			return ret;
+
+		if (last == rd->last)
+			break;
+		pos = last + 1;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int check_read(struct iommu_dirty_domain *dd,
+		      const struct iommu_dirty_read *rd)
+{
+	unsigned long smallest = BIT(__ffs64(dd->caps.leaf_sizes));
+
+	lockdep_assert_held(&dd->attach_lock);
+	if (rd->flags & ~IOMMU_DIRTY_READ_NO_CLEAR)
+		return -EOPNOTSUPP;
+	if (rd->iova > rd->last || !is_power_of_2(rd->page_size))
+		return -EINVAL;
+	if ((rd->iova | (rd->last + 1)) &
+	    (max(rd->page_size, smallest) - 1))
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * iommu_dirty_read() - report the pages that devices wrote, and make them clean
+ * @domain: domain that @owner started tracking on
+ * @owner: who started it
+ * @rd: what to read and where to
+ *
+ * Sets a bit for each page of [@rd->iova, @rd->last] that lies in a dirty leaf
+ * and leaves all others as they are. What is not mapped is skipped. A leaf is made
+ * clean when all of it was reported; one that the range cuts stays dirty. When
+ * the call returns, every leaf that was made clean has been flushed, and the
+ * pages may be copied.
+ *
+ * After an error the bits that were set together with the next read are
+ * everything.
+ *
+ * Context: process; may sleep and fault; takes the domain's locks, none of them
+ * while it publishes. The caller holds what keeps @rd->mapped as it is.
+ * Return: 0; -EINVAL when tracking is off, the range is empty or not aligned to
+ * the page size and to the smallest leaf, or the page size is not a power of
+ * two; -EBUSY when it has another owner; -EOPNOTSUPP on an unknown flag or a
+ * domain that cannot be tracked; -EFAULT, or another error of the sink's; -EINTR
+ * when the task is being killed; -ENOMEM; or what the backend says.
+ */
+int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
+		     const struct iommu_dirty_read *rd)
+{
+	struct iommu_dirty_domain *dd = domain->dirty;
+	struct read_buffers *buf;
+	u64 t0, ns, met_sizes = 0;
+	int ret;
+
+	might_sleep();
+	if (!dd || !dd->backend || dd->domain != domain)
+		return -EOPNOTSUPP;
+	rd->mapped->assert_stable(rd->mapped);
+
+	down_read(&dd->attach_lock);
+	ret = read_allowed(dd, owner) ?: check_read(dd, rd);
+	up_read(&dd->attach_lock);
+	if (ret)
+		return ret;
+
+	buf = kvzalloc(sizeof(*buf), GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+
+	t0 = ktime_get_ns();
+	ret = read_range(dd, owner, rd, buf, &met_sizes);
+	ns = ktime_get_ns() - t0;
+
+	atomic64_inc(&dd->count.reads);
+	atomic64_add(ns, &dd->count.time_ns);
+	if (!ret)
+		atomic64_set(&dd->count.met_sizes, met_sizes);
+	trace_iommu_dirty_read(dd, rd, ns, ret);
+	kvfree(buf);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_read);
+
+/* Make all that is mapped clean, reporting nothing */
+int iommu_dirty_clean(struct iommu_dirty_domain *dd,
+		      const struct iommu_dirty_ranges *mapped)
+{
+	struct iommu_dirty_range range;
+	struct read_buffers *buf;
+	unsigned long pos = 0;
+	int ret = 0;
+
+	buf = kvzalloc(sizeof(*buf), GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+
+	while (!ret && mapped->next(mapped, pos, ULONG_MAX, &range)) {
+		struct iommu_dirty_chunk *chunk = &buf->chunk;
+		unsigned long last;
+
+		chunk_place(dd, buf, range.iova);
+		last = chunk_last(chunk);
+		pos = range.iova;
+		do {
+			chunk_fill(chunk, range.iova, min(range.last, last));
+			pos = min(range.last, last) + 1;
+		} while (pos && pos <= last &&
+			 mapped->next(mapped, pos, last, &range));
+
+		down_read(&dd->attach_lock);
+		ret = clear_and_flush(dd, chunk);
+		up_read(&dd->attach_lock);
+
+		pos = last + 1;
+		if (!pos)
+			break;
+		if (fatal_signal_pending(current))
+			ret = ret ?: -EINTR;
+		cond_resched();
+	}
+	kvfree(buf);
+	return ret;
+}
+
+/* Set the bits of @data in a page; atomically, a word at a time */
+static void or_into_page(struct page *page, unsigned int offset, const u8 *data,
+			 size_t len)
+{
+	void *base = kmap_local_page(page);
+	size_t done = 0;
+
+	while (done < len) {
+		unsigned int at = offset + done;
+		unsigned int skip = at % sizeof(long);
+		size_t n = min(len - done, sizeof(long) - skip);
+		unsigned long bits = 0;
+
+		memcpy((u8 *)&bits + skip, data + done, n);
+		if (bits)
+			atomic_long_or(bits, base + (at - skip));
+		done += n;
+	}
+	kunmap_local(base);
+}
+
+/*
+ * Pages of the bitmap that get no bit are not touched. Pinning, not copying,
+ * because bits are set atomically: the caller may share the bitmap.
+ */
+static int publish_user(struct iommu_dirty_sink *sink, size_t offset,
+			const u8 *data, size_t len)
+{
+	struct iommu_dirty_user_sink *user =
+		container_of(sink, struct iommu_dirty_user_sink, sink);
+	unsigned long addr;
+
+	if (check_add_overflow((unsigned long)user->bitmap, offset, &addr))
+		return -EFAULT;
+
+	while (len) {
+		unsigned int in_page = offset_in_page(addr);
+		size_t n = min(len, PAGE_SIZE - in_page);
+
+		if (memchr_inv(data, 0, n)) {
+			struct page *page;
+			int ret;
+
+			ret = pin_user_pages_fast(addr & PAGE_MASK, 1,
+						  FOLL_WRITE, &page);
+			if (ret != 1)
+				return ret < 0 ? ret : -EFAULT;
+			or_into_page(page, in_page, data, n);
+			unpin_user_pages_dirty_lock(&page, 1, true);
+		}
+		addr += n;
+		data += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int publish_kernel(struct iommu_dirty_sink *sink, size_t offset,
+			  const u8 *data, size_t len)
+{
+	struct iommu_dirty_kernel_sink *kernel =
+		container_of(sink, struct iommu_dirty_kernel_sink, sink);
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		kernel->bitmap[offset + i] |= data[i];
+	return 0;
+}
+
+/**
+ * iommu_dirty_user_sink_init() - report to a bitmap in user memory
+ * @sink: sink
+ * @bitmap: address in the current process, of any alignment
+ */
+void iommu_dirty_user_sink_init(struct iommu_dirty_user_sink *sink,
+				void __user *bitmap)
+{
+	sink->sink.publish = publish_user;
+	sink->bitmap = bitmap;
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_user_sink_init);
+
+/**
+ * iommu_dirty_kernel_sink_init() - report to a bitmap in kernel memory
+ * @sink: sink
+ * @bitmap: at least one bit for each page of the range, rounded up to bytes
+ */
+void iommu_dirty_kernel_sink_init(struct iommu_dirty_kernel_sink *sink,
+				  void *bitmap)
+{
+	sink->sink.publish = publish_kernel;
+	sink->bitmap = bitmap;
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_kernel_sink_init);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the dirty-tracking core share. Locking is described at the
+ * top of core.c.
+ */
+#ifndef __IOMMU_DIRTY_PRIV_H
+#define __IOMMU_DIRTY_PRIV_H
+
+#include <linux/atomic.h>
+#include <linux/iommu-dirty.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+
+/**
+ * struct iommu_dirty_attachment - a (device, PASID) pair that uses a domain
+ * @node: in iommu_dirty_domain.attachments
+ * @dd: the domain's state; a nested child's attachments are its parent's
+ * @dev: device
+ * @pasid: PASID, IOMMU_NO_PASID for the device's own requests
+ * @caps: what the pair can do
+ */
+struct iommu_dirty_attachment {
+	struct list_head node;
+	struct iommu_dirty_domain *dd;
+	struct device *dev;
+	ioasid_t pasid;
+	struct iommu_dirty_caps caps;
+};
+
+/* Counters of one tracking period, see struct iommu_dirty_info */
+struct iommu_dirty_counters {
+	atomic64_t reads;
+	atomic64_t leaves;
+	atomic64_t dirty;
+	atomic64_t cleared;
+	atomic64_t flushes;
+	atomic64_t time_ns;
+	atomic64_t met_sizes;
+};
+
+/**
+ * struct iommu_dirty_domain - all that dirty tracking knows about a domain
+ * @domain: the domain, whose ->dirty points here
+ * @backend: who serves it; NULL when nobody claims it; set once
+ * @attach_lock: held for write around the driver's attach, detach and PASID
+ *	calls and while recording is switched, for read around each walk and around
+ *	each clear with its flush
+ * @lock: serialises clears, each with its flush
+ * @attachments: pairs that use the domain; protected by @attach_lock
+ * @nr_attachments: length of @attachments
+ * @caps: intersection over @attachments; protected by @attach_lock
+ * @mode: see &enum iommu_dirty_mode; written with @attach_lock held for write,
+ *	or held for read together with @lock (only to IOMMU_DIRTY_MODE_ALL_DIRTY)
+ * @reason: as @mode
+ * @strict: incapable devices are refused
+ * @owner: who started tracking; protected by @attach_lock
+ * @seq: changes so far
+ * @count: counters
+ */
+struct iommu_dirty_domain {
+	struct iommu_domain *domain;
+	const struct iommu_dirty_backend *backend;
+	struct rw_semaphore attach_lock;
+	struct mutex lock;
+	struct list_head attachments;
+	unsigned int nr_attachments;
+	struct iommu_dirty_caps caps;
+	enum iommu_dirty_mode mode;
+	enum iommu_dirty_reason reason;
+	bool strict;
+	const void *owner;
+	atomic64_t seq;
+	struct iommu_dirty_counters count;
+};
+
+/* core.c */
+struct iommu_dirty_domain *iommu_dirty_state(struct iommu_domain *domain,
+					     gfp_t gfp);
+void iommu_dirty_set_mode(struct iommu_dirty_domain *dd,
+			  enum iommu_dirty_mode mode,
+			  enum iommu_dirty_reason reason);
+
+/* attach.c */
+void iommu_dirty_recompute(struct iommu_dirty_domain *dd);
+
+/* log.c */
+bool iommu_dirty_leaves_fit(const struct iommu_dirty_domain *dd);
+int iommu_dirty_clean(struct iommu_dirty_domain *dd,
+		      const struct iommu_dirty_ranges *mapped);
+
+#endif /* __IOMMU_DIRTY_PRIV_H */
