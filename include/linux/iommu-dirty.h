@@ -147,7 +147,8 @@ struct iommu_dirty_range {
  * struct iommu_dirty_ranges - what the consumer has mapped, as an iterator
  * @next: Find the first mapped range that has a byte in [@first, @last], cut it
  *	to that interval, store it in @range and return true; false when there is
- *	none. A range whose tables someone may be changing is left out.
+ *	none. Adjacent ranges come one by one; no leaf belongs to two. A range
+ *	whose tables someone may be changing is left out.
  * @assert_stable: Assert, with lockdep, the lock that keeps these ranges mapped
  *	while they are read.
  *

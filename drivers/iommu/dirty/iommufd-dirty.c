@@ -30,8 +30,8 @@ static void iopt_assert_stable(const struct iommu_dirty_ranges *ranges)
 }
 
 /*
- * Adjacent areas that can be written alike are one range. An area without pages
- * is being mapped or unmapped, outside iova_rwsem, and is left out.
+ * An area without pages is being mapped or unmapped, outside iova_rwsem, and is
+ * left out.
  */
 static bool iopt_next(const struct iommu_dirty_ranges *ranges,
 		      unsigned long first, unsigned long last,
@@ -39,25 +39,17 @@ static bool iopt_next(const struct iommu_dirty_ranges *ranges,
 {
 	struct io_pagetable *iopt = ranges_iopt(ranges);
 	struct iopt_area *area;
-	bool found = false;
 
 	for (area = iopt_area_iter_first(iopt, first, last); area;
 	     area = iopt_area_iter_next(area, first, last)) {
-		bool writable = area->iommu_prot & IOMMU_WRITE;
-
-		if (!found) {
-			if (!area->pages)
-				continue;
-			range->iova = max(first, iopt_area_iova(area));
-			range->writable = writable;
-			found = true;
-		} else if (!area->pages || writable != range->writable ||
-			   iopt_area_iova(area) != range->last + 1) {
-			break;
-		}
+		if (!area->pages)
+			continue;
+		range->iova = max(first, iopt_area_iova(area));
 		range->last = min(last, iopt_area_last_iova(area));
+		range->writable = area->iommu_prot & IOMMU_WRITE;
+		return true;
 	}
-	return found;
+	return false;
 }
 
 static struct iopt_ranges iopt_ranges(struct io_pagetable *iopt)
