@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+VT-d in scalable mode as a driver sees it: tables, registers, descriptors.
+
+The numbers are typed in from the VT-d specification, not taken from QEMU.
+"""
+from qtest import Machine
+
+REGS = 0xfed90000
+CAP, ECAP, GCMD, GSTS, RTADDR = 0x08, 0x10, 0x18, 0x1c, 0x20
+IQT, IQA, FRCD_LO, FRCD_HI = 0x88, 0x90, 0x220, 0x228
+TE, SRTP, QIE = 1 << 31, 1 << 30, 1 << 26
+
+EDU_SRC, EDU_DST, EDU_COUNT, EDU_CMD, EDU_RESULT = 0x80, 0x88, 0x90, 0x98, 0xa0
+EDU_BUFFER = 0x40000
+
+DOMAIN = 7
+
+
+class Stage:
+    """One page-table format."""
+
+    def __init__(self, name, pgtt, read, write, table, accessed, dirty):
+        self.name, self.pgtt = name, pgtt
+        self.read, self.write, self.table = read, write, table
+        self.accessed, self.dirty = accessed, dirty
+
+
+#                         R           RW    table  A       D
+SECOND = Stage('ss', 2, 1 << 0, 0b11, 0b11, 1 << 8, 1 << 9)
+#                         P|US        +RW   table  A       D
+FIRST = Stage('fs', 1, 0b101, 0b111, 0b111, 1 << 5, 1 << 6)
+LARGE = 1 << 7
+
+
+class Vtd(Machine):
+    """An IOMMU with one device, translated by one set of page tables."""
+
+    def __init__(self, qemu, props, *args, stage=SECOND, levels=4, ssade=True,
+                 pwsnp=True, edu='', enable=True):
+        super().__init__(qemu, '-device', f'intel-iommu,{props}', *args,
+                         '-device', f'edu,addr={self.SLOT},dma-delay-ms=0,'
+                         f'dma_mask=0xffffffffffffffff{edu}')
+        self.stage, self.levels = stage, levels
+        self.next_page = 0x100000
+        self.queue_tail = 0
+        self.queue, self.status = self.page(), self.page()
+        self.top = self.page()
+        self.setup(ssade, pwsnp)
+        if enable:
+            self.enable()
+
+    def page(self):
+        """Address of a fresh page of zeroes."""
+        self.next_page += 0x1000
+        return self.next_page - 0x1000
+
+    def reg(self, offset):
+        return self.readq(REGS + offset)
+
+    def setup(self, ssade, pwsnp):
+        """Root, context and PASID tables for the device."""
+        self.root, context = self.page(), self.page()
+        directory, self.pasid_table = self.page(), self.page()
+        self.write_quads(self.root, context | 1)
+        self.write_quads(context + (self.SLOT << 3) * 32, directory | 1)
+        self.write_quads(directory, self.pasid_table | 1)
+        self.set_pasid_entry(self.stage, self.top, ssade, pwsnp)
+
+    def set_pasid_entry(self, stage, top, ssade=True, pwsnp=True, domain=DOMAIN):
+        quads = [1 | stage.pgtt << 6, domain | pwsnp << 23, 0]
+        if stage is SECOND:
+            quads[0] |= top | (self.levels - 2) << 2 | ssade << 9
+        else:
+            quads[0] |= 2 << 2
+            quads[2] |= top | (self.levels - 4) << 2
+        self.write_quads(self.pasid_table, *quads)
+
+    def set_pasid_passthrough(self):
+        self.write_quads(self.pasid_table, 1 | 4 << 6, DOMAIN, 0)
+
+    def enable(self):
+        self.writeq(REGS + IQA, self.queue | 1 << 11)
+        self.writel(REGS + GCMD, QIE)
+        self.writeq(REGS + RTADDR, self.root | 1 << 10)
+        self.writel(REGS + GCMD, QIE | SRTP)
+        self.writel(REGS + GCMD, QIE | TE)
+        status = self.readl(REGS + GSTS)
+        assert status & (QIE | TE) == QIE | TE, hex(status)
+
+    # -- invalidation ------------------------------------------------------
+
+    def submit(self, *quads):
+        """Queue one descriptor, and wait for it."""
+        self.writel(self.status, 0)
+        for descriptor in (quads, (0x5 | 1 << 5 | 0x55 << 32, self.status)):
+            self.write_quads(self.queue + 32 * self.queue_tail,
+                             *(list(descriptor) + [0] * 4)[:4])
+            self.queue_tail = (self.queue_tail + 1) % 128
+        self.writeq(REGS + IQT, self.queue_tail << 5)
+        assert self.readl(self.status) == 0x55, 'invalidation failed'
+
+    def flush_global(self):
+        self.submit(0x2 | 1 << 4)
+
+    def flush_domain(self, domain=DOMAIN):
+        self.submit(0x2 | 2 << 4 | domain << 16)
+
+    def flush_page(self, iova, order=0, hint=0, domain=DOMAIN):
+        self.submit(0x2 | 3 << 4 | domain << 16,
+                    iova & ~0xfff | hint << 6 | order)
+
+    def flush_pasid(self, pasid=0, domain=DOMAIN):
+        self.submit(0x6 | 2 << 4 | domain << 16 | pasid << 32)
+
+    def flush_pasid_page(self, iova, order=0, hint=0, domain=DOMAIN, pasid=0):
+        self.submit(0x6 | 3 << 4 | domain << 16 | pasid << 32,
+                    iova & ~0xfff | hint << 6 | order)
+
+    def flush_pasid_cache(self, granularity=1, domain=DOMAIN, pasid=0):
+        """0: domain; 1: one PASID in a domain; 3: global."""
+        self.submit(0x7 | granularity << 4 | domain << 16 | pasid << 32)
+
+    def flush_device(self, iova, order=0):
+        """Device-TLB invalidation of 2^order pages."""
+        size = 1 if order else 0
+        addr = iova & ~0xfff & ~((0x1000 << order) - 1)
+        addr |= ((0x1000 << order) >> 1) - 1 & ~0xfff
+        self.submit(0x3 | self.SLOT << 3 << 32, addr | size)
+
+    # -- page tables -------------------------------------------------------
+
+    def entry_addrs(self, iova, leaf_level):
+        """Addresses of the entries that translate iova, top first."""
+        table, addrs = self.top, []
+        for level in range(self.levels, leaf_level - 1, -1):
+            addr = table + (iova >> 12 + 9 * (level - 1) & 511) * 8
+            addrs.append(addr)
+            if level > leaf_level:
+                entry = self.readq(addr)
+                if not entry:
+                    entry = self.page() | self.stage.table
+                    self.writeq(addr, entry)
+                table = entry & 0x000ffffffffff000
+        return addrs
+
+    def map(self, iova, phys, leaf_level=1, flags=None, extra=0):
+        """Map one leaf; returns its entry addresses, top first."""
+        addrs = self.entry_addrs(iova, leaf_level)
+        mask = (1 << 12 + 9 * (leaf_level - 1)) - 1
+        entry = phys & ~mask | (self.stage.write if flags is None else flags)
+        self.writeq(addrs[-1], entry | extra | (LARGE if leaf_level > 1 else 0))
+        return addrs
+
+    def flags(self, addrs):
+        """A and D of each entry as text, top first: '-', 'A', 'D', 'AD'."""
+        text = []
+        for addr in addrs:
+            entry = self.readq(addr)
+            text.append(('A' if entry & self.stage.accessed else '') +
+                        ('D' if entry & self.stage.dirty else '') or '-')
+        return ' '.join(text)
+
+    def clear(self, addr, bits=None):
+        """Clear A and D, or the bits given, in one entry."""
+        if bits is None:
+            bits = self.stage.accessed | self.stage.dirty
+        self.writeq(addr, self.readq(addr) & ~bits)
+
+    # -- the device --------------------------------------------------------
+
+    def edu_reg(self, offset):
+        return self.readq(self.BAR + offset)
+
+    def dma(self, src, dst, count, command):
+        self.writeq(self.BAR + EDU_SRC, src)
+        self.writeq(self.BAR + EDU_DST, dst)
+        self.writeq(self.BAR + EDU_COUNT, count)
+        self.writeq(self.BAR + EDU_CMD, 1 | command)
+        for _ in range(1000):
+            if not self.edu_reg(EDU_CMD) & 1:
+                return self.edu_reg(EDU_RESULT)
+        raise RuntimeError('DMA did not finish')
+
+    def dma_read(self, iova, count=8):
+        """The device reads memory into its buffer."""
+        return self.dma(iova, EDU_BUFFER, count, 0)
+
+    def dma_write(self, iova, count=8):
+        """The device writes its buffer to memory."""
+        return self.dma(EDU_BUFFER, iova, count, 2)
+
+    def fault(self):
+        """(reason, was a write, page) of the recorded fault, now cleared."""
+        high = self.reg(FRCD_HI)
+        if not high >> 63:
+            return None
+        low = self.reg(FRCD_LO)
+        self.writeq(REGS + FRCD_HI, 1 << 63)
+        return high >> 32 & 0xff, not high >> 62 & 1, low & ~0xfff
