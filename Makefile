@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Each target is a script or two in scripts/; variables reach them in the environment.
+help:        ; @sed -n 's/^\#? \{0,1\}//p' Makefile
+demo:        ; @scripts/setup.sh demo && scripts/demo.sh
+test:        ; @scripts/setup.sh test && scripts/test.sh $(ONLY)
+check:       ; @scripts/setup.sh check && scripts/check.sh
+compare:     ; @scripts/setup.sh demo && scripts/compare.sh
+mutants:     ; @scripts/setup.sh demo && scripts/mutants.sh
+kernel-tree: ; @scripts/setup.sh demo && scripts/kernel-tree.sh
+clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
+
+.PHONY: help demo test check compare mutants kernel-tree clean
+
+#? IOMMU dirty tracking, an overlay on Linux 6.12. On Debian 12 or 13, x86_64:
+#?
+#?   make demo         build it all, boot a guest and watch a device's writes be found
+#?   make test         every test: KUnit, the kernel's selftests, end to end
+#?   make check        static checks: checkpatch, sparse, kernel-doc, coccicheck, W=1
+#?   make compare      stock kernel and this one, side by side
+#?   make mutants      break the code on purpose: a test must notice each time
+#?   make kernel-tree  a plain kernel tree with the changes, to read, diff and build
+#?   make clean        remove all that was built (~/.cache/iommu-dirty)
+#?
+#? Variables, as in "make demo STAGE=2":
+#?   ROUNDS=N      rounds of the demo, of the end-to-end tests
+#?   SEED=N        seed of their random choices, to repeat a run
+#?   STAGE=1|2     first or second stage translation
+#?   VENDOR=NAME   IOMMU to emulate (intel)
+#?   ONLY="A B"    make test: just the stages whose name contains A or B
+#?   KDIR=DIR      another unbuilt Linux 6.12.y source tree, in place of Debian's
+#?   QEMU_SRC=DIR  another QEMU source tree, in place of Debian's
+#?   DEST=DIR      where make kernel-tree puts the tree (./linux)
+#?   NO_APT=1      install no packages: only name those that are missing
+#?   J=N           parallel jobs (one per processor)

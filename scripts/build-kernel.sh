@@ -1,0 +1,111 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# build-kernel.sh FLAVOUR [MAKE-TARGET...]: build a kernel in the cache, incrementally.
+# The last line on stdout is the path of the image (or, with targets, of the build
+# directory). Flavours:
+#   stock      x86_64, the pristine tree
+#   x86        x86_64, overlaid, CONFIG_IOMMU_DIRTY=y
+#   x86-off    x86_64, overlaid, CONFIG_IOMMU_DIRTY=n
+#   x86-debug  x86_64, overlaid, KASAN, lockdep, UBSAN, kmemleak, KUnit and our tests
+#   stock-debug  x86_64, the pristine tree with the same checkers
+#   um         User-mode Linux, overlaid, KASAN, lockdep, KUnit and our tests
+#   um-off     User-mode Linux, overlaid, CONFIG_IOMMU_DIRTY=n
+#   stock-um   User-mode Linux, the pristine tree
+#   arm64      arm64 (cross), overlaid, CONFIG_IOMMU_DIRTY=y; object files only
+#   arm64-off  arm64 (cross), overlaid, CONFIG_IOMMU_DIRTY=n; object files only
+#   stock-arm64  arm64 (cross), the pristine tree; object files only
+# TREE=DIR and OUT=DIR name another source tree (left as it is) and build directory.
+. "$(dirname "$0")/lib.sh"
+
+flavour=${1:?usage: build-kernel.sh FLAVOUR [MAKE-TARGET...]}
+shift
+x86='ARCH=x86_64' um='ARCH=um SUBARCH=x86_64' arm64='ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-'
+case $flavour in	# fragments; make's variables; image; lines and seconds of a full build
+stock)       frags='x86'				arch=$x86	steps=1750 secs=240 ;;
+x86)         frags='x86 dirty'				arch=$x86	steps=1760 secs=240 ;;
+x86-off)     frags='x86'				arch=$x86	steps=1750 secs=240 ;;
+stock-debug) frags='x86 debug'				arch=$x86	steps=1900 secs=600 ;;
+x86-debug)   frags='x86 debug dirty kunit'		arch=$x86	steps=1900 secs=600 ;;
+um)          frags='um dirty kunit'			arch=$um	steps=1100 secs=150 ;;
+um-off)      frags='um'					arch=$um	steps=1100 secs=150 ;;
+stock-um)    frags='um'				arch=$um	steps=1100 secs=150 ;;
+arm64)       frags='arm64 dirty'			arch=$arm64	steps=300 secs=60 ;;
+arm64-off)   frags='arm64'				arch=$arm64	steps=300 secs=60 ;;
+stock-arm64) frags='arm64'				arch=$arm64	steps=300 secs=60 ;;
+*) die "no flavour '$flavour'" ;;
+esac
+case $flavour in
+um* | stock-um) image=linux target=linux ;;
+*arm64*) image=vmlinux target=prepare ;;
+*)	image=arch/x86/boot/bzImage target=bzImage ;;
+esac
+need gcc make flex bison bc
+
+pristine=$("$repo/scripts/linux-source.sh")
+here=$cache/k-$(echo "$pristine" | sha256sum | cut -c1-8)
+out=${OUT:-$here/$flavour}
+[ -d "$out" ] || need_disk 6
+lock "build-$(echo "$out" | sha256sum | cut -c1-8)"
+if [ -n "${TREE:-}" ]; then
+	tree=$TREE
+else
+	case $flavour in
+	stock*)	tree=$pristine ;;
+	*)	tree=$here/$flavour-tree
+		"$repo/scripts/overlay.sh" "$tree" "$repo" ;;
+	esac
+fi
+mkdir -p "$out"
+
+kmake() {
+	# shellcheck disable=SC2086 # $arch is a list of words
+	nice make -C "$tree" O="$out" $arch -j"$J" \
+		KBUILD_BUILD_USER=iommu-dirty KBUILD_BUILD_HOST=localhost "$@"
+}
+
+# The configuration: allnoconfig, the kernel's tiny.config, our fragments; the last
+# assignment of a symbol counts. Made anew only when something it depends on changed.
+fragments=
+for f in $frags; do fragments="$fragments $repo/scripts/config/$f.config"; done
+[ -z "${EXTRA_CONFIG:-}" ] || fragments="$fragments $EXTRA_CONFIG"
+kconfigs=$(if [ -d "$tree/.iommu-dirty" ]; then
+	sed -n "/Kconfig/s|^|$tree/|p" "$tree/.iommu-dirty/manifest"; fi)
+# shellcheck disable=SC2086
+key="$arch $(hash_of "$repo/scripts/build-kernel.sh" $fragments $kconfigs)"
+if [ ! -f "$out/.config" ] || [ "$(cat "$out/config.key" 2>/dev/null)" != "$key" ]; then
+	tiny=$tree/kernel/configs/tiny.config
+	[ ! -f "$tree/arch/x86/configs/tiny.config" ] || [ "$arch" != "$x86" ] ||
+		tiny="$tiny $tree/arch/x86/configs/tiny.config"
+	# shellcheck disable=SC2016 # awk's own variables
+	last='{ s = $1 == "#" ? $2 : $1; sub(/=.*/, "", s) }
+		s ~ /^CONFIG_/ { if (!(s in v)) n[++k] = s; v[s] = $0; sub(/=n$/, "", v[s]) ||
+			0; if ($0 ~ /=n$/) v[s] = "# " s " is not set" }
+		END { for (i = 1; i <= k; i++) print v[n[i]] }'
+	# shellcheck disable=SC2086
+	awk "$last" $tiny $fragments >"$out/config.base"
+	# shellcheck disable=SC2086
+	awk "$last" $fragments >"$out/config.asked"
+	kmake KCONFIG_ALLCONFIG="$out/config.base" allnoconfig >"$out/config.log" 2>&1 ||
+		{ tail -n 20 "$out/config.log" >&2; die "$flavour: configuring failed"; }
+	dropped=$(while read -r line; do
+		s=${line#\# } s=${s%%[= ]*}
+		case $line in
+		*=*) grep -qxF "$line" "$out/.config" || echo "$line" ;;
+		*) ! grep -q "^$s=" "$out/.config" || echo "$line" ;;
+		esac
+	done <"$out/config.asked")
+	# Before the overlay has its Kconfig, its symbols are unknown.
+	[ -f "$tree/drivers/iommu/dirty/Kconfig" ] ||
+		dropped=$(echo "$dropped" | grep -v '^CONFIG_IOMMU_DIRTY' || :)
+	[ -z "$dropped" ] || die "$flavour: the configuration dropped these lines:
+$dropped"
+	echo "$key" >"$out/config.key"
+fi
+
+if [ $# -gt 0 ]; then
+	run_logged "$flavour: $*" 0 0 "$out/build.log" kmake "$@"
+	echo "$out"
+else
+	run_logged "$flavour kernel" "$steps" "$secs" "$out/build.log" kmake $target
+	echo "$out/$image"
+fi

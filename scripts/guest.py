@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Run one QEMU guest: a kernel, an initramfs and a script that its init runs.
+
+The script's terminal is the first serial port and goes to stdout as it comes; the
+kernel's console is the second one and goes to the log, with the script's status as its
+last line. Exits with that status, or with 1, saying why, after a kernel splat, a
+timeout or an end without a status.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+
+from splats import splats
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument('--qemu', default='qemu-system-x86_64')
+    p.add_argument('--kernel', required=True)
+    p.add_argument('--initrd', required=True)
+    p.add_argument('--run', required=True, help='shell commands to run in the guest')
+    p.add_argument('--log', required=True, help='file for the kernel log')
+    p.add_argument('--machine', default='q35,kernel-irqchip=split')
+    p.add_argument('--cpu', default='max,la57=off')
+    p.add_argument('--memory', default='2G')
+    p.add_argument('--smp', default='2')
+    p.add_argument('--append', default='', help='more kernel parameters')
+    p.add_argument('--timeout', type=float, default=600, help='seconds')
+    p.add_argument('args', nargs='*', help='more arguments for QEMU, after --')
+    o = p.parse_args()
+
+    os.makedirs(os.path.dirname(os.path.abspath(o.log)), exist_ok=True)
+    script = o.log + '.run'
+    with open(script, 'w') as f:
+        f.write(o.run + '\n')
+    cmd = [o.qemu, '-L', '/usr/share/seabios', '-L', '/usr/share/qemu',
+           '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
+           '-machine', o.machine, '-accel', 'tcg,thread=multi', '-cpu', o.cpu,
+           '-m', o.memory, '-smp', o.smp,
+           '-chardev', 'file,id=klog,path=' + o.log.replace(',', ',,'),
+           '-serial', 'stdio', '-serial', 'chardev:klog',
+           '-fw_cfg', 'name=opt/run,file=' + script.replace(',', ',,'),
+           '-kernel', o.kernel, '-initrd', o.initrd,
+           # Emulation on a busy machine can be too slow for the kernel's check of its timer.
+           '-append', 'console=ttyS1,115200 panic=-1 oops=panic no_timer_check ' + o.append,
+           *o.args]
+    with open(o.log + '.cmd', 'w') as f:
+        f.write('\n'.join(cmd) + '\n')
+    open(o.log, 'w').close()
+
+    timed_out = False
+    guest = subprocess.Popen(cmd, stdin=subprocess.DEVNULL)
+    try:
+        guest.wait(o.timeout)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+    finally:
+        guest.kill()
+        guest.wait()
+
+    with open(o.log, errors='replace') as f:
+        log = f.read()
+    bad = splats(log)
+    m = re.search(r'guest-exit: (\d+)', log)
+    status = int(m[1]) if m else None
+    why = []
+    if timed_out:
+        why.append(f'no end after {o.timeout:g} s')
+    elif guest.returncode:
+        why.append(f'QEMU ended with status {guest.returncode}')
+    elif status is None:
+        why.append('the guest ended without a status')
+    if bad:
+        why.append('the kernel complained: ' + bad[0])
+    if why:
+        if status is None and not bad:
+            sys.stderr.write(''.join('  ' + s + '\n' for s in log.splitlines()[-25:]))
+        for s in bad[:10]:
+            sys.stderr.write('  ' + s + '\n')
+        print(f'guest: {"; ".join(why)} (kernel log: {o.log})', file=sys.stderr)
+        return status or 1
+    return status
+
+
+sys.exit(main())

@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Break the code on purpose. Each kunit/mutants/*.patch (against the repository) names,
+# in a line "Expect: TEST", the KUnit test that must fail; all pass without it.
+# mutants.sh [NAME...]: only the mutants whose name contains a NAME.
+. "$(dirname "$0")/lib.sh"
+
+set -- "${@:-}"
+pristine=$("$repo/scripts/linux-source.sh")
+here=$cache/k-$(echo "$pristine" | sha256sum | cut -c1-8)
+lock mutants
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ls "$repo"/kunit/mutants/*.patch >/dev/null 2>&1 || die "there is no kunit/mutants/*.patch"
+
+run_tests() {	# REPO: the cases of a KUnit run on UML with that repository's code
+	"$repo/scripts/overlay.sh" "$here/mutants-tree" "$1" 2>>"$work/log" || return
+	image=$(TREE="$here/mutants-tree" OUT="$here/mutants-um" \
+		"$repo/scripts/build-kernel.sh" um 2>>"$work/log") || return
+	"$repo/scripts/run-uml.sh" "$image" >"$work/ktap" 2>&1 || :
+	python3 "$repo/scripts/ktap.py" um "$work/ktap" >"$work/cases"
+}
+
+fresh() {
+	rm -rf "$work/repo"
+	mkdir "$work/repo"
+	for d in include drivers hooks kunit scripts; do
+		[ ! -d "$repo/$d" ] || cp -a "$repo/$d" "$work/repo/"
+	done
+}
+
+say "the code as it is: all tests must pass (a first build takes about 3 minutes)"
+fresh
+run_tests "$work/repo" || { cat "$work/log" >&2; die "the code does not build"; }
+! grep '^fail' "$work/cases" || die "tests fail without any mutation"
+[ -s "$work/cases" ] || die "no test ran"
+
+caught=0 escaped=0
+printf '%-34s %-52s %s\n' MUTANT 'MUST FAIL' RESULT
+for patch in "$repo"/kunit/mutants/*.patch; do
+	name=$(basename "$patch" .patch)
+	for want; do case $name in *"$want"*) break ;; esac; done
+	case $name in *"$want"*) ;; *) continue ;; esac
+	expect=$(sed -n 's/^Expect: *//p' "$patch")
+	result=caught
+	fresh
+	if [ -z "$expect" ]; then
+		result='ESCAPED: no Expect: line'
+	elif ! patch -d "$work/repo" -p1 -F0 --batch --forward <"$patch" >"$work/log" 2>&1; then
+		result='ESCAPED: the patch does not apply'
+	elif ! run_tests "$work/repo"; then
+		result='ESCAPED: does not build'
+	elif ! grep '^fail' "$work/cases" | cut -f2 | grep -qF "$expect"; then
+		result="ESCAPED: $(grep -c '^fail' "$work/cases" || :) others failed"
+	fi
+	printf '%-34s %-52s %s\n' "$name" "$expect" "$result"
+	case $result in
+	caught) caught=$((caught + 1)) ;;
+	*) escaped=$((escaped + 1)); mkdir -p "$cache/logs"
+	   cat "$work/log" "$work/ktap" >"$cache/logs/mutant-$name.log" 2>/dev/null || : ;;
+	esac
+done
+echo "$caught passed, $escaped failed"
+[ "$escaped" -eq 0 ] && [ "$caught" -gt 0 ]

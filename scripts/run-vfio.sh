@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# run-vfio.sh FLAVOUR LOG COMMAND: build what is missing and run COMMAND in a guest with
+# our tools, huge pages, and two DMA engines behind an IOMMU that tracks dirty pages.
+# VENDOR and STAGE choose the IOMMU; MACHINE_ARGS adds to QEMU's command line.
+. "$(dirname "$0")/lib.sh"
+
+[ $# -eq 3 ] || die "usage: run-vfio.sh FLAVOUR LOG COMMAND"
+case ${VENDOR:-intel}-${STAGE:-2} in
+intel-1) iommu=intel-iommu,x-scalable-mode=on,x-flts=on,x-flad=on ;;
+intel-2) iommu=intel-iommu,x-scalable-mode=on,x-slad=on ;;
+*) die "VENDOR=${VENDOR:-intel} STAGE=${STAGE:-2}: choose VENDOR=intel and STAGE=1 or 2" ;;
+esac
+edu=edu,dma-delay-ms=0,dma_mask=0xffffffffffffffff
+
+qemu=$("$repo/scripts/build-qemu.sh")
+kernel=$("$repo/scripts/build-kernel.sh" "$1")
+bin=$("$repo/scripts/build-tools.sh")
+initrd=$cache/tools.cpio.gz
+"$repo/scripts/initramfs.sh" "$initrd" "$bin"/dirty-*
+say "boot $1 in QEMU: ${VENDOR:-intel}, stage ${STAGE:-2}"
+# shellcheck disable=SC2086 # MACHINE_ARGS is a list of words
+exec "$repo/scripts/guest.py" --qemu "$qemu/qemu-system-x86_64" --kernel "$kernel" \
+	--initrd "$initrd" --log "$2" --run "$3" --memory 4G --timeout "${TIMEOUT:-900}" \
+	--append "vfio-pci.ids=1234:11e8 hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=128" -- \
+	-device "$iommu,aw-bits=48" -device $edu,addr=4 -device $edu,addr=5 ${MACHINE_ARGS:-}
