@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The DMA engine: QEMU's "edu" PCI device. */
+#ifndef TOOLS_EDU_H
+#define TOOLS_EDU_H
+
+#include <linux/types.h>
+
+#define EDU_VENDOR 0x1234
+#define EDU_DEVICE 0x11e8
+#define EDU_BUFFER 4096		/* bytes in one transfer at most */
+
+struct edu {
+	void *bar;
+	__u8 buffer[EDU_BUFFER];	/* what the device's own buffer holds */
+	__u64 transfers;
+};
+
+void edu_init(struct edu *edu, void *bar);
+
+/*
+ * One transfer; returns when the device says that it is over. 0, -EIO if the
+ * device says that it failed, -ETIMEDOUT if it does not answer. @offset is
+ * where in the device's buffer it starts.
+ *
+ * edu_read: the device reads memory; @mem is the CPU's view of the same bytes,
+ * remembered as the new content of the buffer.
+ * edu_write: the device writes memory.
+ */
+int edu_read(struct edu *edu, __u64 iova, unsigned int len, unsigned int offset,
+	     const void *mem);
+int edu_write(struct edu *edu, __u64 iova, unsigned int len, unsigned int offset);
+
+#endif

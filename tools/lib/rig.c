@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Everything a test runs on: iommufd, and the DMA engines bound to it. */
+#include <err.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "layout.h"
+#include "need.h"
+#include "rig.h"
+
+/* VT-d's capability register: second-stage and first-stage 1 GiB leaves. */
+#define CAP_SLLPS_2M	BIT_ULL(34)
+#define CAP_SLLPS_1G	BIT_ULL(35)
+#define CAP_FL1GP	BIT_ULL(56)
+
+/* AMD v1 has a leaf of every power of two; ours end at a huge page's size. */
+#define AMD_LEAF_SIZES	((SZ_1G << 1) - SZ_4K)
+
+static __u64 leaf_sizes(const struct hw_info *hw, int stage)
+{
+	__u64 sizes = SZ_4K;
+
+	if (!hw->vtd)
+		return AMD_LEAF_SIZES;
+	if (stage == 1 || hw->cap_reg & CAP_SLLPS_2M)
+		sizes |= SZ_2M;
+	if (hw->cap_reg & (stage == 1 ? CAP_FL1GP : CAP_SLLPS_1G))
+		sizes |= SZ_1G;
+	return sizes;
+}
+
+void rig_open(struct rig *rig, int min, int stage)
+{
+	struct pci_name names[RIG_DEVICES];
+	struct iommu_dirty_query query;
+	const char *step;
+
+	rig->devices = pci_find(EDU_VENDOR, EDU_DEVICE, names, RIG_DEVICES);
+	if (rig->devices < min)
+		errx(EXIT_SETUP, "%d edu devices found, %d needed (QEMU: -device edu)",
+		     rig->devices, min);
+	rig->iommufd = iommufd_open();
+	need(rig->iommufd, "/dev/iommu");
+	for (int i = 0; i < rig->devices; i++) {
+		need(vfio_open(&rig->dev[i], names[i].name, rig->iommufd, &step),
+		     "%s: cannot %s", names[i].name, step);
+		edu_init(&rig->edu[i], rig->dev[i].bar0);
+	}
+	need(iommufd_hw_info(rig->iommufd, rig->dev[0].dev_id, &rig->hw),
+	     "IOMMU_GET_HW_INFO");
+	rig->leaf_sizes = leaf_sizes(&rig->hw, stage);
+	/* There is no HWPT 0xffffffff: any other answer shows the command exists. */
+	rig->has_query = hwpt_query(rig->iommufd, ~0U, &query) != -ENOTTY;
+}
+
+void rig_close(struct rig *rig)
+{
+	for (int i = 0; i < rig->devices; i++)
+		vfio_close(&rig->dev[i]);
+	close(rig->iommufd);
+}

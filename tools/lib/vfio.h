@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A PCI device in the hands of user space: vfio-pci's character device. */
+#ifndef TOOLS_VFIO_H
+#define TOOLS_VFIO_H
+
+#include <linux/types.h>
+#include <stddef.h>
+
+#define PCI_NAME_LEN 32
+
+struct pci_name {
+	char name[PCI_NAME_LEN];	/* 0000:00:03.0 */
+};
+
+struct vfio_device {
+	char name[PCI_NAME_LEN];
+	int fd;
+	__u32 dev_id;			/* what iommufd calls it */
+	void *bar0;
+	size_t bar0_len;
+};
+
+/* Names of the PCI devices with this vendor and device ID; returns how many. */
+int pci_find(unsigned int vendor, unsigned int device,
+	     struct pci_name *names, int max);
+
+/*
+ * Give the device to vfio-pci, bind it to the iommufd, map BAR 0 and let it be
+ * a bus master. Attaches nothing. 0 or a negative errno, and then *@step says
+ * what failed.
+ */
+int vfio_open(struct vfio_device *dev, const char *name, int iommufd,
+	      const char **step);
+void vfio_close(struct vfio_device *dev);
+
+/* @pt_id is a HWPT or an IOAS; a device that is attached elsewhere is moved. */
+int vfio_attach(struct vfio_device *dev, __u32 pt_id);
+int vfio_detach(struct vfio_device *dev);
+
+#endif
