@@ -273,7 +273,7 @@ void iommu_dirty_kernel_sink_init(struct iommu_dirty_kernel_sink *sink,
  * @owner: who asks; only the owner may read and stop
  * @mapped: what is mapped now; it is made clean
  *
- * See iommu_dirty_set_feature() for context and errors.
+ * Return: as iommu_dirty_set_feature(), which also tells the context.
  */
 static inline int iommu_dirty_start(struct iommu_domain *domain,
 				    const void *owner,
@@ -289,7 +289,7 @@ static inline int iommu_dirty_start(struct iommu_domain *domain,
  * @domain: domain that @owner started tracking on
  * @owner: who started it
  *
- * See iommu_dirty_set_feature() for context and errors.
+ * Return: as iommu_dirty_set_feature(), which also tells the context.
  */
 static inline int iommu_dirty_stop(struct iommu_domain *domain,
 				   const void *owner)
@@ -336,7 +336,7 @@ static inline int iommu_dirty_set_dev_pasid(struct iommu_domain *domain,
 					    struct device *dev, ioasid_t pasid,
 					    struct iommu_domain *old)
 {
-	if (!iommu_dirty_trackable(domain))
+	if (!iommu_dirty_trackable(domain) && !(old && old->dirty))
 		return domain->ops->set_dev_pasid(domain, dev, pasid, old);
 	return __iommu_dirty_set_dev_pasid(domain, dev, pasid, old);
 }

@@ -223,26 +223,30 @@ int __iommu_dirty_set_dev_pasid(struct iommu_domain *domain,
 				struct device *dev, ioasid_t pasid,
 				struct iommu_domain *old)
 {
-	struct iommu_dirty_domain *dd, *old_dd = old ? old->dirty : NULL;
-	struct iommu_dirty_attachment *at, *old_at;
-	int ret;
+	struct iommu_dirty_domain *dd = NULL, *old_dd = old ? old->dirty : NULL;
+	struct iommu_dirty_attachment *at = NULL, *old_at;
+	int ret = 0;
 
-	dd = iommu_dirty_state(domain, GFP_KERNEL);
-	at = new_attachment(dev, pasid, GFP_KERNEL);
-	if (!dd || !at) {
-		kfree(at);
-		return -ENOMEM;
+	if (iommu_dirty_trackable(domain)) {
+		dd = iommu_dirty_state(domain, GFP_KERNEL);
+		at = new_attachment(dev, pasid, GFP_KERNEL);
+		if (!dd || !at) {
+			kfree(at);
+			return -ENOMEM;
+		}
 	}
 
 	lock_both(dd, old_dd);
-	ret = admit(dd, at, false);
+	if (dd)
+		ret = admit(dd, at, false);
 	if (!ret)
 		ret = domain->ops->set_dev_pasid(domain, dev, pasid, old);
 	if (!ret) {
 		old_at = old_dd ? find_attachment(old_dd, dev, pasid) : NULL;
 		if (old_at)
 			drop_attachment(old_at);
-		add_attachment(dd, at);
+		if (at)
+			add_attachment(dd, at);
 	} else {
 		kfree(at);
 	}

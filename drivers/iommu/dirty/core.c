@@ -173,12 +173,13 @@ static void state_free(struct iommu_dirty_domain *dd)
 struct iommu_dirty_domain *iommu_dirty_state(struct iommu_domain *domain,
 					     gfp_t gfp)
 {
-	struct iommu_dirty_domain *dd = smp_load_acquire(&domain->dirty);
-	struct iommu_dirty_domain *old;
+	struct iommu_dirty_domain *dd, *old;
 
 	if (!iommu_dirty_trackable(domain))
 		return NULL;
 
+	/* Pairs with the cmpxchg() below: whoever sees it sees it initialised */
+	dd = smp_load_acquire(&domain->dirty);
 	if (!dd) {
 		dd = kzalloc(sizeof(*dd), gfp);
 		if (!dd)
@@ -195,6 +196,7 @@ struct iommu_dirty_domain *iommu_dirty_state(struct iommu_domain *domain,
 		}
 	}
 
+	/* Pairs with the release in bind_backend() */
 	if (!smp_load_acquire(&dd->backend)) {
 		down_write(&dd->attach_lock);
 		bind_backend(dd);
@@ -214,8 +216,10 @@ void __iommu_dirty_domain_free(struct iommu_domain *domain)
 	if (dd->domain != domain)
 		return;
 
+	WARN(!list_empty(&dd->attachments),
+	     "a domain is freed while devices are attached\n");
 	list_for_each_entry_safe(at, next, &dd->attachments, node) {
-		dev_WARN(at->dev, "still attached to a domain that is freed\n");
+		/* A device that went away has dropped this pair, but not PASIDs' */
 		if (at->pasid == IOMMU_NO_PASID)
 			at->dev->iommu->dirty = NULL;
 		list_del(&at->node);

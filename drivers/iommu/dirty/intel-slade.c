@@ -21,7 +21,6 @@
 #include "../intel/iommu.h"
 #include "../intel/pasid.h"
 #include "../iommu-priv.h"
-#include "compat.h"
 #include "fmt-vtd-ss.h"
 #include "fmt-x86.h"
 #include "intel-slade.h"
@@ -42,6 +41,19 @@ static bool unit_records_first_stage(const struct intel_iommu *iommu)
 	       ecap_smpwc(iommu->ecap);
 }
 
+/* The stage of a domain that iommufd allocates with @flags */
+static bool stage_is_first(const struct intel_iommu *iommu, u32 flags)
+{
+	if (!sm_supported(iommu) || !ecap_flts(iommu->ecap) ||
+	    flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
+		return false;
+	if (first_stage || !ecap_slts(iommu->ecap))
+		return true;
+	return flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
+	       !unit_records_second_stage(iommu) &&
+	       unit_records_first_stage(iommu);
+}
+
 /**
  * iommu_dirty_intel_first_stage() - which stage should an iommufd domain use?
  * @dev: device that it is allocated for
@@ -55,16 +67,8 @@ static bool unit_records_first_stage(const struct intel_iommu *iommu)
 bool iommu_dirty_intel_first_stage(struct device *dev, u32 flags)
 {
 	const struct device_domain_info *info = dev_iommu_priv_get(dev);
-	const struct intel_iommu *iommu = info->iommu;
 
-	if (!sm_supported(iommu) || !ecap_flts(iommu->ecap) ||
-	    flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
-		return false;
-	if (first_stage || !ecap_slts(iommu->ecap))
-		return true;
-	return flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
-	       !unit_records_second_stage(iommu) &&
-	       unit_records_first_stage(iommu);
+	return stage_is_first(info->iommu, flags);
 }
 
 static bool intel_claims(const struct iommu_domain *domain)
@@ -92,8 +96,8 @@ static int intel_capability(struct iommu_domain *domain, struct device *dev,
 			return -ENODEV;
 		info = dev_iommu_priv_get(dev);
 		if (!domain)
-			first = iommu_dirty_intel_first_stage(
-				dev, IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+			first = stage_is_first(info->iommu,
+					       IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
 
 		records = first ? unit_records_first_stage(info->iommu) :
 				  unit_records_second_stage(info->iommu);
@@ -140,16 +144,18 @@ static int set_ssade_attached(struct dmar_domain *dmar, bool value)
 static int set_ssade_nested(struct dmar_domain *dmar, bool value)
 {
 	struct dmar_domain *child;
-	int ret;
+	int ret = 0;
 
-	guard(spinlock)(&dmar->s1_lock);
+	spin_lock(&dmar->s1_lock);
 	list_for_each_entry(child, &dmar->s1_domains, s2_link) {
-		guard(spinlock)(&child->lock);
+		spin_lock(&child->lock);
 		ret = set_ssade_attached(child, value);
+		spin_unlock(&child->lock);
 		if (ret)
-			return ret;
+			break;
 	}
-	return 0;
+	spin_unlock(&dmar->s1_lock);
+	return ret;
 }
 
 static int set_ssade(struct dmar_domain *dmar, bool value)
@@ -166,6 +172,7 @@ static int intel_set_feature(struct iommu_domain *domain,
 			     enum iommu_dirty_feature feature, bool value)
 {
 	struct dmar_domain *dmar = to_dmar_domain(domain);
+	unsigned long flags;
 	int ret;
 
 	if (feature != IOMMU_DIRTY_FEATURE_RECORD)
@@ -174,16 +181,16 @@ static int intel_set_feature(struct iommu_domain *domain,
 	if (dmar->use_first_level)
 		return 0;
 
-	guard(spinlock_irqsave)(&dmar->lock);
+	spin_lock_irqsave(&dmar->lock, flags);
 	ret = set_ssade(dmar, value);
-	if (ret) {
-		if (set_ssade(dmar, dmar->dirty_tracking))
-			pr_warn("cannot put SSADE back\n");
-		return ret;
+	if (!ret) {
+		/* From here on the driver sets it in each entry it makes */
+		dmar->dirty_tracking = value;
+	} else if (set_ssade(dmar, dmar->dirty_tracking)) {
+		pr_warn("cannot put SSADE back\n");
 	}
-	/* From here on the driver sets it in each entry that it makes */
-	dmar->dirty_tracking = value;
-	return 0;
+	spin_unlock_irqrestore(&dmar->lock, flags);
+	return ret;
 }
 
 static struct iommu_dirty_root intel_root(const struct dmar_domain *dmar)

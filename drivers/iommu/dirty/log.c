@@ -358,7 +358,11 @@ int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_read);
 
-/* Make all that is mapped clean, reporting nothing */
+/*
+ * Make all that is mapped clean, reporting nothing. All of it is flushed, also
+ * leaves that are clean already: the hardware may have cached them as dirty
+ * before, when a flush failed.
+ */
 int iommu_dirty_clean(struct iommu_dirty_domain *dd,
 		      const struct iommu_dirty_ranges *mapped)
 {
@@ -380,6 +384,8 @@ int iommu_dirty_clean(struct iommu_dirty_domain *dd,
 		pos = range.iova;
 		do {
 			chunk_fill(chunk, range.iova, min(range.last, last));
+			chunk->first = min(chunk->first, range.iova);
+			chunk->last = max(chunk->last, min(range.last, last));
 			pos = min(range.last, last) + 1;
 		} while (pos && pos <= last &&
 			 mapped->next(mapped, pos, last, &range));

@@ -61,7 +61,7 @@ struct iommu_dirty_domain {
 	struct iommu_domain *domain;
 	const struct iommu_dirty_backend *backend;
 	struct rw_semaphore attach_lock;
-	struct mutex lock;
+	struct mutex lock;	/* each clear with its flush */
 	struct list_head attachments;
 	unsigned int nr_attachments;
 	struct iommu_dirty_caps caps;

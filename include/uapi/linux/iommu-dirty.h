@@ -132,6 +132,7 @@ struct iommu_dirty_query {
 	__aligned_u64 out_time_ns;
 	__u8 out_backend[IOMMU_DIRTY_BACKEND_NAME_LEN];
 };
+
 #define IOMMU_DIRTY_QUERY _IO(';', IOMMUFD_CMD_DIRTY_QUERY)
 
 #endif /* _UAPI_LINUX_IOMMU_DIRTY_H */
