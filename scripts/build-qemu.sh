@@ -139,12 +139,12 @@ set -- "$@" --target-list="${targets#,}"
 if [ "$(cat "$build/configured" 2>/dev/null)" != "$*" ]; then
 	rm -rf "$build"
 	mkdir -p "$build"
-	in_dir "$build" run_logged "configure QEMU" 250 15 "$cache/logs/qemu-configure.log" \
+	in_dir "$build" run_logged "configure QEMU" 500 15 "$cache/logs/qemu-configure.log" \
 		"$tree/configure" "$@"
 	echo "$*" >"$build/configured"
 fi
 # shellcheck disable=SC2086 # $binaries is a list of words
-run_logged "build QEMU" 1000 240 "$cache/logs/qemu-build.log" \
+run_logged "build QEMU" 1320 300 "$cache/logs/qemu-build.log" \
 	nice ninja -C "$build" -j "$J" $binaries
 rm -rf "$out.new"
 mkdir -p "$out.new"

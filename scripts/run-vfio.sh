@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # run-vfio.sh FLAVOUR LOG COMMAND: build what is missing and run COMMAND in a guest with
 # our tools, huge pages, and two DMA engines behind an IOMMU that tracks dirty pages.
-# VENDOR and STAGE choose the IOMMU; MACHINE_ARGS adds to QEMU's command line.
+# VENDOR and STAGE choose the IOMMU, IOMMU_ARGS (PROPERTY=VALUE,...) changes it;
+# MACHINE_ARGS adds to QEMU's command line, KERNEL_ARGS to the kernel's.
 . "$(dirname "$0")/lib.sh"
 
 [ $# -eq 3 ] || die "usage: run-vfio.sh FLAVOUR LOG COMMAND"
@@ -22,5 +23,5 @@ say "boot $1 in QEMU: ${VENDOR:-intel}, stage ${STAGE:-2}"
 # shellcheck disable=SC2086 # MACHINE_ARGS is a list of words
 exec "$repo/scripts/guest.py" --qemu "$qemu/qemu-system-x86_64" --kernel "$kernel" \
 	--initrd "$initrd" --log "$2" --run "$3" --memory 4G --timeout "${TIMEOUT:-900}" \
-	--append "vfio-pci.ids=1234:11e8 hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=128" -- \
-	-device "$iommu,aw-bits=48" -device $edu,addr=4 -device $edu,addr=5 ${MACHINE_ARGS:-}
+	--append "vfio-pci.ids=1234:11e8 hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" -- \
+	-device "$iommu,aw-bits=48${IOMMU_ARGS:+,$IOMMU_ARGS}" -device $edu,addr=4 -device $edu,addr=5 ${MACHINE_ARGS:-}
