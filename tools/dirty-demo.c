@@ -142,6 +142,8 @@ static void describe(struct space *s, const struct options *o)
 		       sizes_names(r->leaf, leaf, sizeof(leaf)),
 		       r->writable ? "" : ", the device may only read");
 	}
+	if (!o->colour)
+		printf("cells: . clean, - + * # @ ever more dirty, ! halves differ\n");
 	printf("%llu MiB mapped, device %s, seed %llu\n", total >> 20,
 	       s->rig->dev[0].name, o->seed);
 	if (!s->rig->has_query) {
@@ -168,7 +170,8 @@ static void print_round(const struct rounds *rs, unsigned int n,
 	snprintf(line, sizeof(line),
 		 "round %u/%u, %s: %llu writes, expected %llu, reported %llu",
 		 n + 1, o->rounds, kinds[n % 4], rs->writes, t->expected, t->reported);
-	printf("%-78s\n", line);
+	/* Cover what the last round left there. */
+	printf("%-*s\n", o->in_place ? 78 : 0, line);
 }
 
 static void run_round(struct rounds *rs, unsigned int n, const struct options *o,

@@ -80,14 +80,12 @@ class Machine:
     def write_quads(self, addr, *quads):
         self.write(addr, struct.pack(f'<{len(quads)}Q', *quads))
 
-    def config_select(self, offset):
-        self.command('outl', '0xcf8',
-                     hex(1 << 31 | self.SLOT << 11 | offset & 0xfc))
-
-    def config_write(self, offset, value):
-        self.config_select(offset)
+    def config_write(self, offset, value, slot=SLOT):
+        """Write 32 bits of configuration space, the first 256 bytes of it."""
+        self.command('outl', '0xcf8', hex(1 << 31 | slot << 11 | offset))
         self.command('outl', '0xcfc', hex(value))
 
-    def config_read(self, offset):
-        self.config_select(offset)
-        return int(self.command('inl', '0xcfc')[0], 16)
+    def ecam(self, offset):
+        """Address of the device's extended configuration space."""
+        self.config_write(0x60, self.ECAM | 1, slot=0)  # PCIEXBAR of q35
+        return self.ECAM + (self.SLOT << 15) + offset

@@ -420,6 +420,79 @@ def pass_through_and_back():
         m.expect('AD')
 
 
+# -- the device TLB --------------------------------------------------------
+
+def with_ats(stage, leaf=1):
+    mapped = Mapped(stage, leaf=leaf, props=',device-iotlb=on', edu=',ats=on')
+    mapped.vtd.enable_ats()
+    return mapped
+
+
+ATS_GEOMETRIES = [(f'{stage.name}.{SIZE[leaf]}', stage, leaf)
+                  for stage in (SECOND, FIRST) for leaf in (1, 2, 3)]
+
+
+@case(*ATS_GEOMETRIES)
+def ats_read_sets_accessed(stage, leaf):
+    with with_ats(stage, leaf) as m:
+        m.read()
+        m.expect('A')
+
+
+@case(*ATS_GEOMETRIES)
+def ats_write_after_read_sets_dirty(stage, leaf):
+    with with_ats(stage, leaf) as m:
+        m.read()
+        m.write()
+        m.expect('AD')
+
+
+@case(*ATS_GEOMETRIES)
+def ats_needs_both_flushes(stage, leaf):
+    with with_ats(stage, leaf) as m:
+        last = m.iova | m.size - 1
+        for flushes, after in (
+                ((), '-'), ((m.vtd.flush_domain,), '-'),
+                ((lambda: m.vtd.flush_device(last),), '-'),
+                ((m.vtd.flush_domain, lambda: m.vtd.flush_device(last)), 'AD')):
+            m.vtd.flush_domain()
+            m.vtd.flush_device(m.iova)
+            m.cleaned()
+            for flush in flushes:
+                flush()
+            m.write()
+            m.expect_leaf(after)
+
+
+@case(*BOTH_STAGES)
+def ats_flush_range(stage):
+    for iova, order, after in ((0, 52, 'AD'), (IOVA[4], 6, 'AD'),
+                               (IOVA[4] + 0x40000, 6, '-'),
+                               (IOVA[4] + 0x1000, 0, '-')):
+        with with_ats(stage) as m:
+            m.cleaned()
+            m.vtd.flush_domain()
+            m.vtd.flush_device(iova, order)
+            m.write()
+            m.expect_leaf(after)
+
+
+@case(*BOTH_STAGES)
+def ats_off_needs_one_flush(stage):
+    with Mapped(stage, props=',device-iotlb=on', edu=',ats=on') as m:
+        flush_reveals(m, m.vtd.flush_domain)
+
+
+@case(('ss', SECOND), ('fs', FIRST))
+def ats_write_to_read_only_leaf_is_blocked(stage):
+    with Mapped(stage, flags=stage.read, props=',device-iotlb=on',
+                edu=',ats=on') as m:
+        m.vtd.enable_ats()
+        m.read()
+        same('blocked', m.vtd.dma_write(m.iova) != 0, True)
+        m.expect('A')
+
+
 # -- faults ----------------------------------------------------------------
 
 @case(('ss', SECOND, 0x05), ('fs', FIRST, 0x85))

@@ -122,11 +122,12 @@ class Vtd(Machine):
         self.submit(0x7 | granularity << 4 | domain << 16 | pasid << 32)
 
     def flush_device(self, iova, order=0):
-        """Device-TLB invalidation of 2^order pages."""
-        size = 1 if order else 0
-        addr = iova & ~0xfff & ~((0x1000 << order) - 1)
-        addr |= ((0x1000 << order) >> 1) - 1 & ~0xfff
-        self.submit(0x3 | self.SLOT << 3 << 32, addr | size)
+        """Drop 2^order pages from the device TLB."""
+        size = 0x1000 << order
+        addr = iova & ~(size - 1)
+        if order:
+            addr |= (size >> 1) - 1 & ~0xfff | 1
+        self.submit(0x3 | self.SLOT << 3 + 32, addr)
 
     # -- page tables -------------------------------------------------------
 
@@ -189,6 +190,11 @@ class Vtd(Machine):
     def dma_write(self, iova, count=8):
         """The device writes its buffer to memory."""
         return self.dma(EDU_BUFFER, iova, count, 2)
+
+    def enable_ats(self):
+        cap = self.ecam(0x100)
+        assert self.readl(cap) & 0xffff == 0xf, 'no ATS capability'
+        self.writel(cap + 4, 1 << 31)
 
     def fault(self):
         """(reason, was a write, page) of the recorded fault, now cleared."""

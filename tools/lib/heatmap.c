@@ -86,7 +86,7 @@ void heatmap_draw(struct heatmap *map, const struct layout *l,
 	if (map->in_place && map->lines)
 		printf("\033[%dA", map->lines);
 	map->lines = 1;
-	printf("%6s %-*s  %-*s\n", "leaf", CELLS, "expected", CELLS, "reported");
+	printf("%6s %-*s  %s\n", "leaf", CELLS, "expected", "reported");
 	for (int i = 0; i < l->regions; i++) {
 		const struct region *r = &l->region[i];
 
