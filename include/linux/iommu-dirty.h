@@ -314,7 +314,7 @@ void __iommu_dirty_remove_dev_pasid(const struct iommu_ops *ops,
 void __iommu_dirty_release_device(const struct iommu_ops *ops,
 				  struct device *dev);
 void __iommu_dirty_domain_free(struct iommu_domain *domain);
-int iommu_dirty_domain_want(struct iommu_domain *domain);
+int iommu_dirty_domain_want(struct iommu_domain *domain, struct device *dev);
 int iommu_dirty_nest(struct iommu_domain *child, struct iommu_domain *parent);
 int iommu_dirty_device_capable(struct device *dev);
 
@@ -411,7 +411,8 @@ static inline void iommu_dirty_domain_free(struct iommu_domain *domain)
 {
 }
 
-static inline int iommu_dirty_domain_want(struct iommu_domain *domain)
+static inline int iommu_dirty_domain_want(struct iommu_domain *domain,
+					  struct device *dev)
 {
 	return 0;
 }

@@ -247,17 +247,20 @@ EXPORT_SYMBOL_GPL(iommu_dirty_owns);
 /**
  * iommu_dirty_domain_want() - note that a domain was allocated to be tracked
  * @domain: a domain that nothing is attached to yet
+ * @dev: the device that it was allocated for
  *
  * From now on a device that cannot record is refused, whether or not tracking is
  * on.
  *
  * Context: process; may sleep.
  * Return: 0, also when no backend serves @domain and the driver sees to it;
- * -ENOMEM.
+ * -EOPNOTSUPP when @dev cannot record in this domain; -ENOMEM.
  */
-int iommu_dirty_domain_want(struct iommu_domain *domain)
+int iommu_dirty_domain_want(struct iommu_domain *domain, struct device *dev)
 {
 	struct iommu_dirty_domain *dd = iommu_dirty_state(domain, GFP_KERNEL);
+	struct iommu_dirty_caps caps = {};
+	int ret;
 
 	if (!dd)
 		return iommu_dirty_trackable(domain) ? -ENOMEM : 0;
@@ -265,9 +268,13 @@ int iommu_dirty_domain_want(struct iommu_domain *domain)
 		return 0;
 
 	down_write(&dd->attach_lock);
-	dd->strict = true;
+	ret = dd->backend->capability(domain, dev, IOMMU_NO_PASID, &caps);
+	if (!ret && !(caps.flags & IOMMU_DIRTY_CAP_RECORD))
+		ret = -EOPNOTSUPP;
+	if (!ret)
+		dd->strict = true;
 	up_write(&dd->attach_lock);
-	return 0;
+	return ret;
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_domain_want);
 
