@@ -13,8 +13,9 @@ python=/usr/bin/python3
 trixie() {
 	if [ ! -f "$work/apt/ready" ]; then
 		# shellcheck disable=SC2016 # apt's own variables
-		mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-			awk '$1 ~ /^[a-z]+$/ && $2 ~ /\/debian\/?$/ { print $2; exit }')
+		mirror=$(apt-get indextargets --format '$(RELEASE)|$(REPO_URI)|$(ORIGIN)' \
+			'Created-By: Packages' | awk -F'|' '$1 ~ /^[a-z]+$/ &&
+				($2 ~ /\/debian\/?$/ || $3 == "Debian") { print $2; exit }')
 		[ -n "$mirror" ] || die "no Debian mirror in apt's sources: add one, or set QEMU_SRC"
 		rm -rf "$work/apt"
 		mkdir -p "$work/apt/lists/partial" "$work/apt/archives/partial"
@@ -42,7 +43,11 @@ trixie() {
 }
 
 # in_dir DIR COMMAND...
-in_dir() { cd "$1" && shift && "$@"; }
+in_dir() (
+	cd "$1"
+	shift
+	"$@"
+)
 
 # The source: pristine when unpacked, then changed file by file.
 if [ -n "${QEMU_SRC:-}" ]; then
@@ -74,7 +79,7 @@ if [ ! -f "$here/complete" ]; then
 	touch "$here/complete"
 fi
 
-key=$(hash_of "$tree/VERSION" "$0" "$repo"/qemu/patches/*.patch "$repo"/qemu/devices/*.mak)
+key=$(hash_of "$tree/VERSION" "$repo/scripts/build-qemu.sh" "$repo"/qemu/patches/*.patch "$repo"/qemu/devices/*.mak)
 out=$work/bin-$key
 if [ -x "$out/qemu-system-x86_64" ]; then
 	say "QEMU $(cat "$tree/VERSION") with our patches: already built"
@@ -127,7 +132,7 @@ fi
 set -- --python="$python" --disable-download --without-default-features \
 	--without-default-devices --enable-system --enable-tcg --enable-fdt=system \
 	--disable-install-blobs --disable-werror --disable-debug-info
-targets= binaries=
+targets='' binaries=''
 for mak in "$repo"/qemu/devices/*.mak; do
 	target=$(basename "$mak" .mak)
 	to=$tree/configs/devices/$target/iommu-dirty.mak
