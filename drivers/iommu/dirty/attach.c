@@ -18,9 +18,14 @@
 #include "priv.h"
 #include "trace.h"
 
-/* What the domain's own table and all that is attached to it can do */
+/*
+ * What the domain's own table and all that is attached to it can do. A table that
+ * exists keeps its format, even if the backend fails to say so again. Tracking
+ * that can no longer be exact says so.
+ */
 void iommu_dirty_recompute(struct iommu_dirty_domain *dd)
 {
+	enum iommu_dirty_reason reason = IOMMU_DIRTY_REASON_DEVICE;
 	struct iommu_dirty_attachment *at;
 	struct iommu_dirty_caps caps = {};
 
@@ -28,8 +33,11 @@ void iommu_dirty_recompute(struct iommu_dirty_domain *dd)
 	if (!dd->backend)
 		return;
 
-	if (dd->backend->capability(dd->domain, NULL, IOMMU_NO_PASID, &caps))
+	if (dd->backend->capability(dd->domain, NULL, IOMMU_NO_PASID, &caps)) {
+		caps = dd->caps;
 		caps.flags = 0;
+		reason = IOMMU_DIRTY_REASON_BACKEND;
+	}
 
 	list_for_each_entry(at, &dd->attachments, node) {
 		u32 lacks;
@@ -49,6 +57,10 @@ void iommu_dirty_recompute(struct iommu_dirty_domain *dd)
 		dd->caps = caps;
 		atomic64_inc(&dd->seq);
 	}
+
+	if (dd->mode == IOMMU_DIRTY_MODE_EXACT &&
+	    !(caps.flags & IOMMU_DIRTY_CAP_RECORD))
+		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY, reason);
 }
 
 static struct iommu_dirty_attachment *
@@ -76,12 +88,6 @@ static void add_attachment(struct iommu_dirty_domain *dd,
 	atomic64_inc(&dd->seq);
 	iommu_dirty_recompute(dd);
 	trace_iommu_dirty_attach(dd, at->dev, at->pasid);
-
-	/* An attach that could not be refused */
-	if (dd->mode == IOMMU_DIRTY_MODE_EXACT &&
-	    !(dd->caps.flags & IOMMU_DIRTY_CAP_RECORD))
-		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
-				     IOMMU_DIRTY_REASON_DEVICE);
 }
 
 static void drop_attachment(struct iommu_dirty_attachment *at)
