@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hardware model's devices: contexts, caches, DMA, invalidation, and the
+ * driver's attach and detach.
+ *
+ * An access is one step under the model's lock, and so is an invalidation: as on
+ * hardware, a flush waits for accesses through the translations that it drops.
+ * The code under test does not take that lock, so that D really is set while
+ * entries are being made clean.
+ */
+#include <linux/io.h>
+#include <linux/slab.h>
+
+#include "hw-model.h"
+
+static unsigned int tlb_slot(unsigned long first)
+{
+	return (first >> 12 ^ first >> 21 ^ first >> 30) % HWM_TLB_ENTRIES;
+}
+
+static struct hwm_tlb_entry *tlb_find(const struct hwm_format *fmt,
+				      struct hwm_tlb *tlb, unsigned long iova)
+{
+	unsigned int level;
+
+	for (level = 1; level <= fmt->large_levels; level++) {
+		unsigned long span = BIT(hwm_level_shift(fmt, level));
+		unsigned long first = iova & ~(span - 1);
+		struct hwm_tlb_entry *e = &tlb->entries[tlb_slot(first)];
+
+		if (e->valid && e->first == first &&
+		    e->last == first + span - 1)
+			return e;
+	}
+	return NULL;
+}
+
+static struct hwm_tlb_entry *tlb_fill(struct hwm_tlb *tlb,
+				      const struct hwm_tlb_entry *entry)
+{
+	struct hwm_tlb_entry *e = &tlb->entries[tlb_slot(entry->first)];
+
+	*e = *entry;
+	return e;
+}
+
+static void tlb_drop(struct hwm_tlb *tlb, unsigned long iova,
+		     unsigned long last)
+{
+	unsigned int i;
+
+	for (i = 0; i < HWM_TLB_ENTRIES; i++) {
+		struct hwm_tlb_entry *e = &tlb->entries[i];
+
+		if (e->first <= last && e->last >= iova)
+			e->valid = false;
+	}
+}
+
+static void context_drop(struct hwm_context *ctx, unsigned long iova,
+			 unsigned long last, bool leaves_only)
+{
+	tlb_drop(&ctx->iotlb, iova, last);
+	tlb_drop(&ctx->devtlb, iova, last);
+	if (!leaves_only)
+		memset(ctx->psc, 0, sizeof(ctx->psc));
+}
+
+/* Make every context that the domain knows of forget [@iova, @last] */
+void hwm_invalidate(struct hwm_domain *hd, unsigned long iova,
+		    unsigned long last, bool leaves_only)
+{
+	struct hwm_context *ctx;
+
+	spin_lock(&hd->hw->lock);
+	list_for_each_entry(ctx, &hd->contexts, tag)
+		context_drop(ctx, iova, last, leaves_only);
+	oracle_paid(&hd->oracle, iova, last);
+	spin_unlock(&hd->hw->lock);
+}
+
+static struct hwm_psc_entry *psc_entry(struct hwm_context *ctx,
+				       unsigned long first, unsigned int shift)
+{
+	return &ctx->psc[(first >> shift) % HWM_PSC_ENTRIES];
+}
+
+/* Set @bits of an entry as hardware does, which looks at the whole entry again */
+static u64 set_in_entry(const struct hwm_format *fmt, u64 *entry, u64 value,
+			bool write)
+{
+	for (;;) {
+		u64 new = fmt->accessed(value);
+
+		if (write)
+			new = fmt->written(new);
+		if (new == value || try_cmpxchg64(entry, &value, new))
+			return new;
+	}
+}
+
+/* Walk the table for an access that the caches do not answer */
+static int walk(struct hwm_context *ctx, unsigned long iova, bool write,
+		struct hwm_tlb_entry *out)
+{
+	const struct hwm_format *fmt = ctx->table->hw->kind->fmt;
+	unsigned int level = ctx->table->hw->kind->levels;
+	unsigned int psc_shift = hwm_level_shift(fmt, 2);
+	unsigned long psc_first = iova & ~(BIT(psc_shift) - 1);
+	struct hwm_psc_entry *psc = psc_entry(ctx, psc_first, psc_shift);
+	u64 *table = ctx->table->root;
+
+	if (psc->valid && psc->first == psc_first) {
+		table = psc->table;
+		level = 1;
+	}
+	for (;; level--) {
+		unsigned int shift = hwm_level_shift(fmt, level);
+		u64 *entry = table + ((iova >> shift) &
+				      (BIT(fmt->level_bits) - 1));
+		u64 value = READ_ONCE(*entry);
+
+		if (!fmt->present(value) || (write && !fmt->writable(value)))
+			return -EFAULT;
+		if (!fmt->is_leaf(value, level)) {
+			if (ctx->recording)
+				value = set_in_entry(fmt, entry, value, false);
+			table = phys_to_virt(fmt->table_addr(value));
+			if (level == 2)
+				*psc = (struct hwm_psc_entry){ psc_first, true,
+							       table };
+			continue;
+		}
+
+		if (ctx->recording)
+			value = set_in_entry(fmt, entry, value, write);
+		out->first = iova & ~(BIT(shift) - 1);
+		out->last = out->first + BIT(shift) - 1;
+		out->valid = true;
+		out->writable = fmt->writable(value);
+		/* Without recording nobody will ever look at the entry again */
+		out->dirty = fmt->dirty(value) || !ctx->recording;
+		return 0;
+	}
+}
+
+static bool hit(const struct hwm_tlb_entry *e, bool write)
+{
+	return e && (!write || (e->writable && e->dirty));
+}
+
+static int translate(struct hwm_context *ctx, unsigned long iova, bool write,
+		     bool ats)
+{
+	const struct hwm_format *fmt = ctx->table->hw->kind->fmt;
+	struct hwm_tlb_entry *e, found;
+	int ret;
+
+	if (ats && hit(tlb_find(fmt, &ctx->devtlb, iova), write))
+		return 0;
+	e = tlb_find(fmt, &ctx->iotlb, iova);
+	if (!hit(e, write)) {
+		ret = walk(ctx, iova, write, &found);
+		if (ret)
+			return ret;
+		e = tlb_fill(&ctx->iotlb, &found);
+	}
+	if (ats)
+		tlb_fill(&ctx->devtlb, e);
+	return 0;
+}
+
+struct hwm_context *hwm_context(struct hwm_device *dev, ioasid_t pasid)
+{
+	struct hwm_context *ctx;
+
+	list_for_each_entry(ctx, &dev->contexts, node)
+		if (ctx->pasid == pasid)
+			return ctx;
+	return NULL;
+}
+
+/**
+ * hwm_dma() - a device reads or writes
+ * @dev: device
+ * @pasid: PASID that it uses
+ * @iova: first byte
+ * @len: bytes
+ * @write: direction
+ *
+ * Return: 0; -EFAULT when a page cannot be accessed.
+ */
+int hwm_dma(struct hwm_device *dev, ioasid_t pasid, unsigned long iova,
+	    unsigned long len, bool write)
+{
+	unsigned long last = iova + len - 1;
+	struct hwm_context *ctx;
+	int ret = 0;
+
+	for (;;) {
+		spin_lock(&dev->hw->lock);
+		ctx = hwm_context(dev, pasid);
+		if (ctx && ctx->domain)
+			ret = translate(ctx, iova, write, dev->ats);
+		else
+			ret = -EFAULT;
+		if (!ret && write)
+			oracle_write(&ctx->table->oracle, iova);
+		spin_unlock(&dev->hw->lock);
+		if (ret || (iova | (SZ_4K - 1)) >= last)
+			return ret;
+		iova = (iova | (SZ_4K - 1)) + 1;
+		cpu_relax();
+	}
+}
+
+void hwm_context_detach(struct hwm_context *ctx)
+{
+	struct hwm_model *hw;
+
+	if (!ctx->domain)
+		return;
+	hw = ctx->domain->hw;
+	spin_lock(&hw->lock);
+	list_del_init(&ctx->tag);
+	ctx->domain = NULL;
+	ctx->table = NULL;
+	context_drop(ctx, 0, ULONG_MAX, false);
+	spin_unlock(&hw->lock);
+}
+
+/*
+ * What a vendor's attach does: the translation is live before the context is on
+ * the list that a flush goes through.
+ */
+static int context_attach(struct hwm_domain *hd, struct hwm_device *dev,
+			  ioasid_t pasid)
+{
+	struct hwm_domain *table = hd->parent ?: hd;
+	struct hwm_model *hw = hd->hw;
+	struct hwm_context *ctx;
+	int ret;
+
+	ret = hwm_step_begin(hw, HWM_ATTACH);
+	if (ret)
+		return ret;
+
+	spin_lock(&hw->lock);
+	ctx = hwm_context(dev, pasid);
+	spin_unlock(&hw->lock);
+	if (!ctx) {
+		ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+		if (!ctx)
+			return -ENOMEM;
+		ctx->pasid = pasid;
+		INIT_LIST_HEAD(&ctx->tag);
+		spin_lock(&hw->lock);
+		list_add_tail(&ctx->node, &dev->contexts);
+		spin_unlock(&hw->lock);
+	}
+	hwm_context_detach(ctx);
+
+	spin_lock(&hw->lock);
+	ctx->domain = hd;
+	ctx->table = table;
+	ctx->recording = (dev->caps & IOMMU_DIRTY_CAP_RECORD) &&
+			 (table->recording || hw->kind->fmt->always_records);
+	spin_unlock(&hw->lock);
+
+	hwm_step_begin(hw, HWM_ATTACH_LIVE);
+
+	spin_lock(&hw->lock);
+	list_add_tail(&ctx->tag, &table->contexts);
+	spin_unlock(&hw->lock);
+	return hwm_step_end(hw, HWM_ATTACH, 0);
+}
+
+static int attach_dev(struct iommu_domain *domain, struct device *dev)
+{
+	return context_attach(to_hwm_domain(domain), to_hwm_device(dev),
+			      IOMMU_NO_PASID);
+}
+
+static int set_dev_pasid(struct iommu_domain *domain, struct device *dev,
+			 ioasid_t pasid, struct iommu_domain *old)
+{
+	return context_attach(to_hwm_domain(domain), to_hwm_device(dev), pasid);
+}
+
+static void remove_dev_pasid(struct device *dev, ioasid_t pasid,
+			     struct iommu_domain *domain)
+{
+	hwm_context_detach(hwm_context(to_hwm_device(dev), pasid));
+}
+
+static void release_device(struct device *dev)
+{
+	struct hwm_context *ctx;
+
+	list_for_each_entry(ctx, &to_hwm_device(dev)->contexts, node)
+		hwm_context_detach(ctx);
+}
+
+const struct iommu_ops hwm_iommu_ops = {
+	.remove_dev_pasid = remove_dev_pasid,
+	.release_device = release_device,
+};
+
+const struct iommu_domain_ops hwm_domain_ops = {
+	.attach_dev = attach_dev,
+	.set_dev_pasid = set_dev_pasid,
+};

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A software IOMMU to test dirty tracking against.
+ *
+ * It builds page tables in memory, in a format of the real hardware, and devices
+ * do DMA through them as the specification says: a write that misses the
+ * translation cache walks the table and sets A and D; one that hits an entry that
+ * was cached dirty touches nothing in memory. That is how a forgotten flush loses
+ * a write. What was written is noted in an oracle that the code under test never
+ * sees.
+ *
+ *	hw-table.c	page tables
+ *	hw-device.c	devices, their caches, DMA, invalidation
+ *	hw-backend.c	the model as a backend: steps that can be watched and made to fail
+ *	hw-*.c		formats, each with bit definitions of its own
+ */
+#ifndef __IOMMU_DIRTY_KUNIT_HW_MODEL_H
+#define __IOMMU_DIRTY_KUNIT_HW_MODEL_H
+
+#include <kunit/test.h>
+#include <linux/device.h>
+#include <linux/iommu-dirty.h>
+#include <linux/mutex.h>
+#include <linux/sizes.h>
+#include <linux/spinlock.h>
+
+#include "oracle.h"
+
+struct iommu_dirty_root;
+
+/**
+ * struct hwm_format - what the hardware sees in an entry
+ * @name: of the format
+ * @stage: of translation, 1 or 2
+ * @granule_shift: log2 of the bytes that an entry of level 1 maps
+ * @level_bits: log2 of the entries of a table
+ * @large_levels: highest level that may hold a leaf
+ * @always_records: there is no switch
+ * @born_dirty: writable leaves are mapped with D set
+ * @table_entry: make an entry that points to a table
+ * @leaf_entry: make a leaf
+ * @table_addr: where a table entry points
+ * @present: does it map anything?
+ * @is_leaf: does it map memory?
+ * @writable: may devices write through it?
+ * @dirty: is D set?
+ * @accessed: with A set; works on tables too
+ * @written: with D set
+ */
+struct hwm_format {
+	const char *name;
+	unsigned int stage;
+	unsigned int granule_shift;
+	unsigned int level_bits;
+	unsigned int large_levels;
+	bool always_records;
+	bool born_dirty;
+	u64 (*table_entry)(phys_addr_t table);
+	u64 (*leaf_entry)(phys_addr_t pa, unsigned int level, bool writable);
+	phys_addr_t (*table_addr)(u64 entry);
+	bool (*present)(u64 entry);
+	bool (*is_leaf)(u64 entry, unsigned int level);
+	bool (*writable)(u64 entry);
+	bool (*dirty)(u64 entry);
+	u64 (*accessed)(u64 entry);
+	u64 (*written)(u64 entry);
+};
+
+extern const struct hwm_format hwm_vtd_ss;
+extern const struct hwm_format hwm_x86;
+
+/* The code under test for one format: bodies of ->walk and ->clear */
+struct hwm_walker {
+	int (*walk)(const struct iommu_dirty_root *root,
+		    struct iommu_dirty_chunk *chunk, unsigned long iova,
+		    unsigned long last);
+	int (*clear)(const struct iommu_dirty_root *root,
+		     struct iommu_dirty_chunk *chunk);
+};
+
+/* What a parameterised test runs with */
+struct hwm_kind {
+	const char *name;
+	const struct hwm_format *fmt;
+	const struct hwm_walker *walker;
+	unsigned int levels;
+};
+
+extern const struct hwm_kind hwm_kinds[];
+extern const unsigned int hwm_nr_kinds;
+
+/**
+ * enum hwm_step - where a test can look on, do DMA, or make something fail
+ * @HWM_CAPABILITY: ->capability
+ * @HWM_SET_FEATURE: ->set_feature
+ * @HWM_WALK: ->walk
+ * @HWM_PUBLISH: publishing to the bitmap
+ * @HWM_CLEAR: ->clear
+ * @HWM_CLEAN_LEAF: in ->clear, when a leaf was read and is about to be replaced
+ * @HWM_FLUSH: ->flush
+ * @HWM_ATTACH: the driver's attach, before anything is done
+ * @HWM_ATTACH_LIVE: in it, when the device translates and a flush does not reach it
+ * @HWM_NR_STEPS: number of steps
+ */
+enum hwm_step {
+	HWM_CAPABILITY,
+	HWM_SET_FEATURE,
+	HWM_WALK,
+	HWM_PUBLISH,
+	HWM_CLEAR,
+	HWM_CLEAN_LEAF,
+	HWM_FLUSH,
+	HWM_ATTACH,
+	HWM_ATTACH_LIVE,
+	HWM_NR_STEPS,
+};
+
+#define HWM_READ_STEPS \
+	(BIT(HWM_WALK) | BIT(HWM_PUBLISH) | BIT(HWM_CLEAR) | BIT(HWM_FLUSH))
+
+/**
+ * struct hwm_fault - make the @nth of some steps fail
+ * @steps: which steps count, one bit each
+ * @nth: 1 is the next; 0 for never
+ * @late: fail when the work is done, not before
+ * @err: with which error
+ * @hit: it happened
+ */
+struct hwm_fault {
+	unsigned long steps;
+	unsigned int nth;
+	bool late;
+	int err;
+	bool hit;
+};
+
+/**
+ * struct hwm_model - the IOMMU
+ * @test: to report to
+ * @kind: format and levels
+ * @backend: registered with the core
+ * @lock: caches, contexts and oracles: an access is one step, and so is a flush
+ * @devices: all devices
+ * @domains: all domains
+ * @caps: what tables of the format can do
+ * @fault: what to make fail
+ * @calls: times each step began
+ * @watch: called before and after each step, with the core's locks held
+ * @watch_leaves: HWM_CLEAN_LEAF too; one model at a time
+ * @data: for @watch
+ */
+struct hwm_model {
+	struct kunit *test;
+	const struct hwm_kind *kind;
+	struct iommu_dirty_backend backend;
+	spinlock_t lock; /* caches, contexts and oracles */
+	struct list_head devices;
+	struct list_head domains;
+	u32 caps;
+	struct hwm_fault fault;
+	unsigned int calls[HWM_NR_STEPS];
+	void (*watch)(struct hwm_model *hw, enum hwm_step step, bool after);
+	bool watch_leaves;
+	void *data;
+};
+
+/**
+ * struct hwm_domain - a page table
+ * @domain: what the core sees
+ * @hw: whose
+ * @node: in hwm_model.domains
+ * @parent: the table that this nested child translates through
+ * @root: top table
+ * @tables: all tables
+ * @map_lock: stands for the consumer's lock on what is mapped
+ * @oracle: what was mapped and written
+ * @contexts: contexts that a flush reaches
+ * @recording: what attach gives to new contexts
+ */
+struct hwm_domain {
+	struct iommu_domain domain;
+	struct hwm_model *hw;
+	struct list_head node;
+	struct hwm_domain *parent;
+	u64 *root;
+	struct list_head tables;
+	struct mutex map_lock; /* what is mapped */
+	struct oracle oracle;
+	struct list_head contexts;
+	bool recording;
+};
+
+#define HWM_TLB_ENTRIES 512
+#define HWM_PSC_ENTRIES 32
+
+/* A cached translation; it remembers whether the leaf was dirty */
+struct hwm_tlb_entry {
+	unsigned long first;
+	unsigned long last;
+	bool valid;
+	bool writable;
+	bool dirty;
+};
+
+struct hwm_tlb {
+	struct hwm_tlb_entry entries[HWM_TLB_ENTRIES];
+};
+
+/* A cached table entry of level 2: where the table of the smallest leaves is */
+struct hwm_psc_entry {
+	unsigned long first;
+	bool valid;
+	u64 *table;
+};
+
+/**
+ * struct hwm_context - a (device, PASID) pair and what the hardware caches for it
+ * @tag: in hwm_domain.contexts
+ * @node: in hwm_device.contexts
+ * @pasid: PASID
+ * @domain: what it is attached to, NULL for nothing
+ * @table: the domain whose table is walked
+ * @recording: writes set D
+ * @iotlb: translation cache of the IOMMU
+ * @devtlb: that of the device
+ * @psc: paging-structure cache
+ */
+struct hwm_context {
+	struct list_head tag;
+	struct list_head node;
+	ioasid_t pasid;
+	struct hwm_domain *domain;
+	struct hwm_domain *table;
+	bool recording;
+	struct hwm_tlb iotlb;
+	struct hwm_tlb devtlb;
+	struct hwm_psc_entry psc[HWM_PSC_ENTRIES];
+};
+
+/**
+ * struct hwm_device - a device
+ * @dev: what the core sees
+ * @hw: behind which IOMMU
+ * @node: in hwm_model.devices
+ * @iommu_dev: names the driver
+ * @contexts: its pairs
+ * @caps: what the unit it is behind can do
+ * @ats: it has a translation cache
+ */
+struct hwm_device {
+	struct device dev;
+	struct hwm_model *hw;
+	struct list_head node;
+	struct iommu_device iommu_dev;
+	struct list_head contexts;
+	u32 caps;
+	bool ats;
+};
+
+/* hw-model.c: life */
+struct hwm_model *hwm_create(struct kunit *test, const struct hwm_kind *kind);
+struct hwm_domain *hwm_domain_new(struct hwm_model *hw);
+struct hwm_domain *hwm_domain_child(struct hwm_domain *parent);
+void hwm_domain_free(struct hwm_domain *hd);
+struct hwm_device *hwm_device_new(struct hwm_model *hw);
+void hwm_device_release(struct hwm_device *dev);
+void hwm_device_free(struct hwm_device *dev);
+
+/* hw-table.c */
+int hwm_table_init(struct hwm_domain *hd);
+void hwm_table_free(struct hwm_domain *hd);
+u64 *hwm_find_leaf(struct hwm_domain *hd, unsigned long iova,
+		   unsigned int *level);
+int hwm_map(struct hwm_domain *hd, unsigned long iova, unsigned long size,
+	    unsigned long leaf_size, bool writable);
+void hwm_unmap(struct hwm_domain *hd, unsigned long iova, unsigned long size);
+u32 hwm_table_hash(struct hwm_domain *hd);
+unsigned long hwm_reach(const struct hwm_model *hw);
+
+static inline unsigned int hwm_level_shift(const struct hwm_format *fmt,
+					   unsigned int level)
+{
+	return fmt->granule_shift + (level - 1) * fmt->level_bits;
+}
+
+/* hw-device.c */
+extern const struct iommu_ops hwm_iommu_ops;
+extern const struct iommu_domain_ops hwm_domain_ops;
+struct hwm_context *hwm_context(struct hwm_device *dev, ioasid_t pasid);
+void hwm_context_detach(struct hwm_context *ctx);
+int hwm_dma(struct hwm_device *dev, ioasid_t pasid, unsigned long iova,
+	    unsigned long len, bool write);
+void hwm_invalidate(struct hwm_domain *hd, unsigned long iova,
+		    unsigned long last, bool leaves_only);
+
+static inline int hwm_write(struct hwm_device *dev, unsigned long iova)
+{
+	return hwm_dma(dev, IOMMU_NO_PASID, iova, 1, true);
+}
+
+static inline int hwm_read(struct hwm_device *dev, unsigned long iova)
+{
+	return hwm_dma(dev, IOMMU_NO_PASID, iova, 1, false);
+}
+
+/* hw-backend.c */
+extern const struct iommu_dirty_backend hwm_backend;
+int hwm_step_begin(struct hwm_model *hw, enum hwm_step step);
+int hwm_step_end(struct hwm_model *hw, enum hwm_step step, int ret);
+void hwm_fail(struct hwm_model *hw, unsigned long steps, unsigned int nth,
+	      bool late, int err);
+
+static inline struct hwm_domain *to_hwm_domain(struct iommu_domain *domain)
+{
+	return container_of(domain, struct hwm_domain, domain);
+}
+
+static inline struct hwm_device *to_hwm_device(struct device *dev)
+{
+	return container_of(dev, struct hwm_device, dev);
+}
+
+#endif /* __IOMMU_DIRTY_KUNIT_HW_MODEL_H */

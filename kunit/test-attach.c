@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attach and detach: what the attached pairs can do together, who is refused, and
+ * that devices which come and go are recorded.
+ */
+#include "rig.h"
+
+#define PAGE(n) (RIG_SMALL + (n) * SZ_4K)
+#define LAST (RIG_SMALL + RIG_SMALL_SIZE - 1)
+#define PASID 7
+
+#define RECORD IOMMU_DIRTY_CAP_RECORD
+#define SPLIT IOMMU_DIRTY_CAP_SPLIT
+#define ATS IOMMU_DIRTY_CAP_ATS_DIRTY
+#define ABILITIES IOMMU_DIRTY_CAP_ABILITIES
+
+static int read_all(struct rig *rig)
+{
+	return rig_read(rig, RIG_SMALL, LAST, 0);
+}
+
+static int init(struct kunit *test)
+{
+	struct rig *rig;
+
+	rig_init(test);
+	rig = test->priv;
+	rig_map(rig, RIG_SMALL, RIG_SMALL_SIZE, SZ_4K, true);
+	return 0;
+}
+
+static struct hwm_device *device_with(struct rig *rig, u32 caps)
+{
+	struct hwm_device *dev = hwm_device_new(rig->hw);
+
+	dev->caps = caps;
+	return dev;
+}
+
+static u32 flags_of(struct hwm_domain *hd)
+{
+	return rig_query(hd).caps.flags;
+}
+
+static unsigned int attached_to(struct hwm_domain *hd)
+{
+	return rig_query(hd).attached;
+}
+
+static int set_pasid(struct hwm_domain *hd, struct hwm_device *dev,
+		     struct hwm_domain *old)
+{
+	return iommu_dirty_set_dev_pasid(&hd->domain, &dev->dev, PASID,
+					 old ? &old->domain : NULL);
+}
+
+static void remove_pasid(struct hwm_domain *hd, struct hwm_device *dev)
+{
+	iommu_dirty_remove_dev_pasid(&hwm_iommu_ops, &dev->dev, PASID,
+				     &hd->domain);
+}
+
+static void expect_recorded(struct rig *rig, struct hwm_device *dev,
+			    ioasid_t pasid)
+{
+	struct kunit *test = rig->hw->test;
+	u64 dirty = rig_query(rig->hd).dirty;
+
+	KUNIT_EXPECT_EQ(test, hwm_dma(dev, pasid, PAGE(40), 1, true), 0);
+	KUNIT_EXPECT_EQ(test, hwm_dma(dev, pasid, PAGE(600), 1, true), 0);
+	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, dirty + 2);
+}
+
+static void abilities_are_what_all_have_caveats_what_any_has(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *hd;
+	struct hwm_device *a, *b;
+	u64 seq;
+
+	rig->hw->caps = ABILITIES;
+	hd = hwm_domain_new(rig->hw);
+	KUNIT_EXPECT_EQ(test, flags_of(hd), ABILITIES);
+
+	a = device_with(rig, RECORD | SPLIT | ATS);
+	b = device_with(rig, RECORD | IOMMU_DIRTY_CAP_MERGE);
+	seq = rig_query(hd).seq;
+	KUNIT_ASSERT_EQ(test, rig_attach(hd, a), 0);
+	KUNIT_EXPECT_EQ(test, flags_of(hd), RECORD | SPLIT | ATS);
+	KUNIT_EXPECT_GT(test, rig_query(hd).seq, seq);
+
+	seq = rig_query(hd).seq;
+	KUNIT_ASSERT_EQ(test, rig_attach(hd, b), 0);
+	KUNIT_EXPECT_EQ(test, flags_of(hd), RECORD | ATS);
+	KUNIT_EXPECT_EQ(test, attached_to(hd), 2);
+	KUNIT_EXPECT_GT(test, rig_query(hd).seq, seq);
+
+	/* One leaves for another domain, and takes its caveat along */
+	seq = rig_query(hd).seq;
+	KUNIT_ASSERT_EQ(test, rig_attach(rig->hd, a), 0);
+	KUNIT_EXPECT_EQ(test, flags_of(hd), RECORD | IOMMU_DIRTY_CAP_MERGE);
+	KUNIT_EXPECT_EQ(test, attached_to(hd), 1);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 2);
+	KUNIT_EXPECT_GT(test, rig_query(hd).seq, seq);
+
+	hwm_device_free(b);
+	KUNIT_EXPECT_EQ(test, flags_of(hd), ABILITIES);
+	KUNIT_EXPECT_EQ(test, attached_to(hd), 0);
+}
+
+static void every_pasid_counts(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *hd = hwm_domain_new(rig->hw);
+
+	KUNIT_EXPECT_EQ(test, set_pasid(hd, rig->dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(hd), 1);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+	KUNIT_EXPECT_EQ(test, set_pasid(rig->hd, rig->dev, hd), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(hd), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 2);
+
+	/* The device's own requests go elsewhere; its PASID stays */
+	KUNIT_EXPECT_EQ(test, rig_attach(hd, rig->dev), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+	remove_pasid(rig->hd, rig->dev);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(hd), 1);
+}
+
+static void a_pasid_is_recorded_from_its_first_write(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_device *dev = hwm_device_new(rig->hw);
+
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	KUNIT_ASSERT_EQ(test, set_pasid(rig->hd, dev, NULL), 0);
+	expect_recorded(rig, dev, PASID);
+	expect_recorded(rig, dev, PASID);
+	remove_pasid(rig->hd, dev);
+	KUNIT_EXPECT_EQ(test, hwm_dma(dev, PASID, PAGE(0), 1, true), -EFAULT);
+}
+
+static void a_pasid_of_an_incapable_device_is_refused(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_device *dev = device_with(rig, 0);
+	struct hwm_domain *plain = hwm_domain_new(rig->hw);
+
+	KUNIT_ASSERT_EQ(test, set_pasid(plain, dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	KUNIT_EXPECT_EQ(test, set_pasid(rig->hd, dev, plain), -EINVAL);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+	KUNIT_EXPECT_EQ(test, attached_to(plain), 1);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_EXACT, IOMMU_DIRTY_REASON_NONE);
+}
+
+static void a_pasid_that_moves_to_an_untracked_domain_is_forgotten(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *dma = hwm_domain_new(rig->hw);
+
+	dma->domain.type = IOMMU_DOMAIN_DMA;
+	KUNIT_ASSERT_EQ(test, set_pasid(rig->hd, rig->dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test, attached_to(rig->hd), 2);
+	KUNIT_ASSERT_EQ(test, set_pasid(dma, rig->dev, rig->hd), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+}
+
+static void a_device_attached_later_is_recorded_from_its_first_write(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_device *late;
+
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	late = rig_device(rig, rig->hd);
+	expect_recorded(rig, late, IOMMU_NO_PASID);
+	/* Each device's caches are flushed */
+	expect_recorded(rig, late, IOMMU_NO_PASID);
+	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
+	expect_recorded(rig, late, IOMMU_NO_PASID);
+}
+
+static void a_device_with_ats_is_recorded(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+
+	rig->dev->ats = true;
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
+	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
+}
+
+static void a_tracked_domain_refuses_an_incapable_device(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *home = hwm_domain_new(rig->hw);
+	struct hwm_device *unable = device_with(rig, 0);
+	u64 seq;
+
+	KUNIT_ASSERT_EQ(test, rig_attach(home, unable), 0);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	seq = rig_query(rig->hd).seq;
+	rig->hw->calls[HWM_ATTACH] = 0;
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, unable), -EINVAL);
+	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_ATTACH], 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).seq, seq);
+	KUNIT_EXPECT_EQ(test, attached_to(home), 1);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_EXACT, IOMMU_DIRTY_REASON_NONE);
+
+	/* What it can do cannot be found out: that is the same */
+	unable->caps = rig->hw->caps;
+	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, false, -EIO);
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, unable), -EINVAL);
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, unable), 0);
+
+	KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, device_with(rig, 0)), 0);
+}
+
+static void a_domain_made_to_be_tracked_refuses_before_it_is(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *hd = hwm_domain_new(rig->hw);
+	struct hwm_device *unable = device_with(rig, 0);
+	struct hwm_device *able = hwm_device_new(rig->hw);
+
+	/* Not for a device that cannot, and that changes nothing */
+	KUNIT_EXPECT_EQ(test, iommu_dirty_domain_want(&hd->domain, &unable->dev),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, rig_attach(hd, unable), 0);
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, unable), 0);
+
+	KUNIT_ASSERT_EQ(test, iommu_dirty_domain_want(&hd->domain, &able->dev),
+			0);
+	KUNIT_EXPECT_EQ(test, rig_attach(hd, device_with(rig, 0)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, rig_attach(hd, able), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(hd), 1);
+}
+
+static void an_attach_that_must_not_fail_makes_all_dirty(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_device *unable = device_with(rig, 0);
+	u64 seq;
+
+	rig_map(rig, RIG_RO, RIG_RO_SIZE, SZ_4K, false);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	seq = rig_query(rig->hd).seq;
+	KUNIT_EXPECT_EQ(test, rig_attach_must(rig->hd, unable), 0);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			IOMMU_DIRTY_REASON_DEVICE);
+	KUNIT_EXPECT_GT(test, rig_query(rig->hd).seq, seq);
+
+	/* It reports what is writable, again and again, and walks no table */
+	rig->hw->calls[HWM_WALK] = 0;
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_1G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_1G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_WALK], 0);
+
+	/* One-way until the consumer starts again */
+	hwm_device_free(unable);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			IOMMU_DIRTY_REASON_DEVICE);
+	KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, test), 0);
+	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), 0);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_EXACT, IOMMU_DIRTY_REASON_NONE);
+	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
+}
+
+static void an_attach_that_must_not_fail_is_harmless_if_capable(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_device *dev = hwm_device_new(rig->hw);
+
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	KUNIT_EXPECT_EQ(test, rig_attach_must(rig->hd, dev), 0);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_EXACT, IOMMU_DIRTY_REASON_NONE);
+	expect_recorded(rig, dev, IOMMU_NO_PASID);
+}
+
+static void an_attach_that_fails_changes_nothing(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *other = hwm_domain_new(rig->hw);
+	u64 seq, other_seq;
+
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	seq = rig_query(rig->hd).seq;
+	other_seq = rig_query(other).seq;
+
+	hwm_fail(rig->hw, BIT(HWM_ATTACH), 1, false, -ENODEV);
+	KUNIT_EXPECT_EQ(test, rig_attach(other, rig->dev), -ENODEV);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+	KUNIT_EXPECT_EQ(test, attached_to(other), 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).seq, seq);
+	KUNIT_EXPECT_EQ(test, rig_query(other).seq, other_seq);
+	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
+
+	hwm_fail(rig->hw, BIT(HWM_ATTACH), 1, false, -ENODEV);
+	KUNIT_EXPECT_EQ(test, set_pasid(other, rig->dev, NULL), -ENODEV);
+	KUNIT_EXPECT_EQ(test, attached_to(other), 0);
+	/* The core puts it back where it was, and that is one attachment */
+	KUNIT_EXPECT_EQ(test, rig_attach_must(rig->hd, rig->dev), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
+}
+
+static void a_device_that_moves_is_in_one_place(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *dma = hwm_domain_new(rig->hw);
+	struct hwm_domain *other = hwm_domain_new(rig->hw);
+
+	dma->domain.type = IOMMU_DOMAIN_DMA;
+	KUNIT_EXPECT_EQ(test, rig_attach(other, rig->dev), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(other), 1);
+	KUNIT_EXPECT_EQ(test, rig_attach(dma, rig->dev), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(other), 0);
+	KUNIT_EXPECT_PTR_EQ(test, rig->dev->dev.iommu->dirty, NULL);
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, rig->dev), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+}
+
+static void a_device_that_is_released_is_forgotten(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_device *dev = rig_device(rig, rig->hd);
+
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	iommu_dirty_release_device(&hwm_iommu_ops, &dev->dev);
+	KUNIT_EXPECT_PTR_EQ(test, dev->dev.iommu->dirty, NULL);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+	KUNIT_EXPECT_EQ(test, hwm_write(dev, PAGE(0)), -EFAULT);
+	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
+}
+
+static void a_nested_child_counts_for_its_parent(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *child = hwm_domain_child(rig->hd);
+	struct hwm_device *dev = rig_device(rig, child);
+	struct hwm_device *unable = device_with(rig, 0);
+
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 2);
+	KUNIT_EXPECT_EQ(test, rig_start(child, test), -EOPNOTSUPP);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	expect_recorded(rig, dev, IOMMU_NO_PASID);
+	expect_recorded(rig, dev, IOMMU_NO_PASID);
+	KUNIT_EXPECT_EQ(test, rig_attach(child, unable), -EINVAL);
+
+	/* From the child to the parent and back, and in a PASID */
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, dev), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 2);
+	KUNIT_EXPECT_EQ(test, rig_attach(child, dev), 0);
+	KUNIT_EXPECT_EQ(test, set_pasid(child, dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 3);
+	expect_recorded(rig, dev, PASID);
+	remove_pasid(child, dev);
+
+	KUNIT_EXPECT_EQ(test, rig_attach_must(child, unable), 0);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			IOMMU_DIRTY_REASON_DEVICE);
+	hwm_device_free(unable);
+	hwm_device_free(dev);
+	hwm_domain_free(child);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+}
+
+static void a_capability_that_is_lost_loses_no_write(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_device *other = rig_device(rig, rig->hd);
+
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	hwm_write(rig->dev, PAGE(3));
+	/* What the table can do is asked again when a device goes */
+	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, false, -EIO);
+	hwm_device_free(other);
+	hwm_fail(rig->hw, 0, 0, false, 0);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			IOMMU_DIRTY_REASON_BACKEND);
+	hwm_write(rig->dev, PAGE(700));
+	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
+}
+
+static void a_domain_that_is_freed_leaves_no_state(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *hd = hwm_domain_new(rig->hw);
+
+	KUNIT_ASSERT_EQ(test, rig_attach(hd, rig->dev), 0);
+	KUNIT_ASSERT_EQ(test, rig_start(hd, test), 0);
+	KUNIT_ASSERT_EQ(test, rig_attach(rig->hd, rig->dev), 0);
+	iommu_dirty_domain_free(&hd->domain);
+	KUNIT_EXPECT_PTR_EQ(test, hd->domain.dirty, NULL);
+
+	/* It starts from nothing when it is used again */
+	KUNIT_EXPECT_EQ(test, (int)rig_query(hd).mode, IOMMU_DIRTY_MODE_OFF);
+	KUNIT_EXPECT_EQ(test, rig_query(hd).reads, 0);
+}
+
+static struct kunit_case attach_cases[] = {
+	KUNIT_CASE(abilities_are_what_all_have_caveats_what_any_has),
+	KUNIT_CASE(every_pasid_counts),
+	KUNIT_CASE_PARAM(a_pasid_is_recorded_from_its_first_write, rig_kinds),
+	KUNIT_CASE(a_pasid_of_an_incapable_device_is_refused),
+	KUNIT_CASE(a_pasid_that_moves_to_an_untracked_domain_is_forgotten),
+	KUNIT_CASE_PARAM(a_device_attached_later_is_recorded_from_its_first_write,
+			 rig_kinds),
+	KUNIT_CASE_PARAM(a_device_with_ats_is_recorded, rig_kinds),
+	KUNIT_CASE(a_tracked_domain_refuses_an_incapable_device),
+	KUNIT_CASE(a_domain_made_to_be_tracked_refuses_before_it_is),
+	KUNIT_CASE_PARAM(an_attach_that_must_not_fail_makes_all_dirty,
+			 rig_kinds),
+	KUNIT_CASE(an_attach_that_must_not_fail_is_harmless_if_capable),
+	KUNIT_CASE(an_attach_that_fails_changes_nothing),
+	KUNIT_CASE(a_device_that_moves_is_in_one_place),
+	KUNIT_CASE(a_device_that_is_released_is_forgotten),
+	KUNIT_CASE_PARAM(a_nested_child_counts_for_its_parent, rig_kinds),
+	KUNIT_CASE(a_capability_that_is_lost_loses_no_write),
+	KUNIT_CASE(a_domain_that_is_freed_leaves_no_state),
+	{}
+};
+
+static struct kunit_suite attach_suite = {
+	.name = "iommu-dirty-attach",
+	.init = init,
+	.test_cases = attach_cases,
+};
+
+kunit_test_suite(attach_suite);

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Bitmaps: page sizes, alignments, the edges of the pieces in which bits are
+ * published, and bitmaps in user memory.
+ */
+#include <linux/bitmap.h>
+#include <linux/mman.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "rig.h"
+
+#define PAGE(n) (RIG_SMALL + (n) * SZ_4K)
+#define PUBLISH_SPAN (4096UL * 8 * SZ_4K)	/* IOVA in one piece of a bitmap */
+
+static int init(struct kunit *test)
+{
+	rig_init(test);
+	rig_map_layout(test->priv);
+	KUNIT_ASSERT_EQ(test,
+			rig_start(((struct rig *)test->priv)->hd, test), 0);
+	return 0;
+}
+
+static void write_some(struct rig *rig)
+{
+	hwm_dma(rig->dev, IOMMU_NO_PASID, PAGE(490), 10 * SZ_4K, true);
+	hwm_write(rig->dev, RIG_MEDIUM + SZ_1M);
+	hwm_write(rig->dev, RIG_EDGE + RIG_EDGE_SIZE - 1);
+	hwm_write(rig->dev, RIG_LARGE + SZ_1M);
+	hwm_write(rig->dev, RIG_AFTER);
+	hwm_write(rig->dev, RIG_LAST);
+}
+
+static void a_bit_stands_for_any_page_size(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned int shift;
+
+	for (shift = 12; shift <= 32; shift++) {
+		rig->skew = shift % 8;
+		write_some(rig);
+		KUNIT_EXPECT_EQ(test,
+				rig_read_as(rig, test, 0, SZ_4G - 1,
+					    BIT(shift), 0),
+				0);
+	}
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+}
+
+static void a_page_smaller_than_a_leaf_is_a_run_of_bits(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned int shift;
+
+	for (shift = 7; shift < 12; shift++) {
+		hwm_write(rig->dev, PAGE(3));
+		hwm_write(rig->dev, RIG_MEDIUM);
+		KUNIT_EXPECT_EQ(test,
+				rig_read_as(rig, test, 0, SZ_16M - 1,
+					    BIT(shift), 0),
+				0);
+	}
+}
+
+static void the_first_bit_is_at_any_alignment(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned long last = RIG_MEDIUM + SZ_1M - 1;
+	unsigned int n;
+
+	for (n = 0; n < 140; n += n < 70 ? 1 : 9) {
+		rig->skew = n % 8;
+		hwm_dma(rig->dev, IOMMU_NO_PASID, PAGE(n), 70 * SZ_4K, true);
+		hwm_write(rig->dev, RIG_MEDIUM);
+		KUNIT_EXPECT_EQ(test,
+				rig_read(rig, PAGE(n), PAGE(n + 65) - 1, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, PAGE(n), last, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, RIG_SMALL, last, 0), 0);
+	}
+}
+
+/* Not through the oracle: what is asked for makes no sense */
+static int read_raw(struct rig *rig, unsigned long iova, unsigned long last,
+		    unsigned long page_size, u32 flags)
+{
+	struct rig_ranges mapped = rig_ranges(rig->hd);
+	struct rig_bitmap bm = {};
+	struct iommu_dirty_read rd = {
+		.iova = iova,
+		.last = last,
+		.page_size = page_size,
+		.flags = flags,
+		.mapped = &mapped.ranges,
+		.sink = &bm.sink,
+	};
+	int ret;
+
+	KUNIT_ASSERT_EQ(rig->hw->test, rig_bitmap_init(&bm, rig->hw, 4096, 0),
+			0);
+	mutex_lock(&rig->hd->map_lock);
+	ret = iommu_dirty_read(&rig->hd->domain, rig->hw->test, &rd);
+	mutex_unlock(&rig->hd->map_lock);
+	KUNIT_EXPECT_TRUE(rig->hw->test, rig_bitmap_intact(&bm));
+	KUNIT_EXPECT_TRUE(rig->hw->test, !ret || bitmap_empty(bm.bits, 4096));
+	rig_bitmap_free(&bm);
+	return ret;
+}
+
+static void what_makes_no_sense_is_refused_and_changes_nothing(struct kunit *test)
+{
+	static const unsigned long sizes[] = {
+		0, 3 << 12, SZ_4K - 1, SZ_4K + 1, ULONG_MAX, ~(SZ_4K - 1UL),
+	};
+	struct rig *rig = test->priv;
+	unsigned int i;
+	u32 hash;
+
+	write_some(rig);
+	hash = hwm_table_hash(rig->hd);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		KUNIT_EXPECT_EQ(test,
+				read_raw(rig, 0, SZ_2M - 1, sizes[i], 0),
+				-EINVAL);
+	/* An end before the start, ends that are not on a page or a leaf */
+	KUNIT_EXPECT_EQ(test, read_raw(rig, SZ_2M, SZ_2M - 1, SZ_4K, 0),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, SZ_4M, SZ_2M - 1, SZ_4K, 0),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, 0, SZ_4K, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, SZ_2M, SZ_4K, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 1, SZ_2M - 1, SZ_4K, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, SZ_4K, SZ_2M - 1, SZ_8K, 0),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, SZ_2M - 1, SZ_4M, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 512, SZ_4K - 1, 512, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, 511, 512, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, ULONG_MAX - 1, BIT(63), 0),
+			-EINVAL);
+	/* Flags that nobody knows */
+	for (i = 1; i < 32; i++)
+		KUNIT_EXPECT_EQ(test,
+				read_raw(rig, 0, SZ_2M - 1, SZ_4K, BIT(i)),
+				-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, hwm_table_hash(rig->hd), hash);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).reads, 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+}
+
+static void half_of_all_addresses_may_be_a_page(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+
+	write_some(rig);
+	KUNIT_EXPECT_EQ(test,
+			rig_read_as(rig, test, 0, ULONG_MAX, BIT(63),
+				    IOMMU_DIRTY_READ_NO_CLEAR),
+			0);
+	KUNIT_EXPECT_EQ(test,
+			rig_read_as(rig, test, 0, BIT(63) - 1, BIT(63), 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+}
+
+static void edges_of_what_is_published_at_once(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned long base = 4UL * SZ_1G, off;
+
+	rig_map(rig, base, 3 * PUBLISH_SPAN, SZ_4K, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, base, SZ_4K, false);
+	/* The first bit at each place of a word; pieces start at a word */
+	for (off = 0; off <= 66; off += rig_rounds(11, 33)) {
+		unsigned long first = base + off * SZ_4K;
+		unsigned long edge = first + PUBLISH_SPAN, word;
+
+		for (word = 0; word < 2; word++) {
+			edge -= word * 64 * SZ_4K;
+			hwm_dma(rig->dev, IOMMU_NO_PASID, edge - SZ_4K, SZ_8K,
+				true);
+			hwm_write(rig->dev, first + PUBLISH_SPAN - SZ_4K);
+			hwm_write(rig->dev, first + 2 * PUBLISH_SPAN);
+			hwm_write(rig->dev, first);
+			KUNIT_EXPECT_EQ(test,
+					rig_read(rig, first,
+						 base + 3 * PUBLISH_SPAN - 1,
+						 0),
+					0);
+		}
+	}
+}
+
+static void one_run_through_several_pieces(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned long base = 4UL * SZ_1G;
+
+	rig_map(rig, base, 2 * PUBLISH_SPAN, SZ_4K, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, base, 2 * PUBLISH_SPAN, true);
+	KUNIT_EXPECT_EQ(test,
+			rig_read(rig, base + SZ_4K,
+				 base + 2 * PUBLISH_SPAN - SZ_4K - 1, 0),
+			0);
+	KUNIT_EXPECT_EQ(test,
+			rig_read(rig, base, base + 2 * PUBLISH_SPAN - 1, 0), 0);
+}
+
+static void bits_that_are_set_stay_set(struct kunit *test)
+{
+	const unsigned long nbits = RIG_SMALL_SIZE / SZ_4K;
+	struct rig *rig = test->priv;
+	struct rig_ranges mapped = rig_ranges(rig->hd);
+	struct rig_bitmap bm = {};
+	struct iommu_dirty_read rd = {
+		.iova = RIG_SMALL,
+		.last = RIG_SMALL + RIG_SMALL_SIZE - 1,
+		.page_size = SZ_4K,
+		.mapped = &mapped.ranges,
+		.sink = &bm.sink,
+	};
+	unsigned long bit;
+
+	KUNIT_ASSERT_EQ(test, rig_bitmap_init(&bm, rig->hw, nbits, 3), 0);
+	memset(bm.data, 0x55, bm.bytes);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, PAGE(200), 100 * SZ_4K, true);
+
+	mutex_lock(&rig->hd->map_lock);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_read(&rig->hd->domain, test, &rd), 0);
+	mutex_unlock(&rig->hd->map_lock);
+	rig_bitmap_intact(&bm);
+	for (bit = 0; bit < nbits; bit++) {
+		bool want = !(bit % 2) || (bit >= 200 && bit < 300);
+
+		if (test_bit(bit, bm.bits) != want)
+			KUNIT_FAIL(test, "bit %lu", bit);
+	}
+	rig_bitmap_free(&bm);
+}
+
+/*
+ * A bitmap in user memory, with pages on both sides that belong to the test
+ */
+struct user_bitmap {
+	struct rig_bitmap bm;
+	struct iommu_dirty_user_sink user;
+	unsigned long area;
+	size_t size;
+	unsigned long at;
+};
+
+static void user_fetch(struct rig_bitmap *bm)
+{
+	struct user_bitmap *ub = container_of(bm, struct user_bitmap, bm);
+	size_t i, before = ub->at - ub->area;
+	u8 byte;
+
+	/* What cannot be read was not written either */
+	for (i = 0; i < ub->size; i++) {
+		if (copy_from_user(&byte, (void __user *)(ub->area + i), 1))
+			continue;
+		if (i >= before && i < before + bm->bytes)
+			bm->data[i - before] = byte;
+		else if (byte)
+			KUNIT_FAIL(bm->hw->test, "byte %zd of the bitmap is %#x",
+				   (ssize_t)(i - before), byte);
+		if (byte && clear_user((void __user *)(ub->area + i), 1))
+			KUNIT_FAIL(bm->hw->test, "a page cannot be written");
+	}
+}
+
+/* Map @pages of user memory; 0 when this kernel cannot do so in a test */
+static unsigned long user_pages(struct kunit *test, unsigned int pages)
+{
+	unsigned long addr;
+
+	addr = kunit_vm_mmap(test, NULL, 0, pages * PAGE_SIZE,
+			     PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE,
+			     0);
+	if (!addr || IS_ERR_VALUE(addr))
+		kunit_skip(test, "no user memory in this kernel's tests: %ld",
+			   (long)addr);
+	return addr;
+}
+
+/* Make page @nr of the area read-only, or take it away */
+static void spoil(struct kunit *test, unsigned long area, unsigned int nr,
+		  bool hole)
+{
+	unsigned long addr = area + nr * PAGE_SIZE;
+
+	if (hole)
+		KUNIT_ASSERT_EQ(test, vm_munmap(addr, PAGE_SIZE), 0);
+	else
+		KUNIT_ASSERT_EQ(test,
+				vm_mmap(NULL, addr, PAGE_SIZE, PROT_READ,
+					MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED,
+					0),
+				addr);
+}
+
+static int read_user(struct rig *rig, unsigned long area, size_t size,
+		     unsigned long at, unsigned long iova, unsigned long last)
+{
+	struct user_bitmap ub = { .area = area, .size = size, .at = at };
+	int ret;
+
+	KUNIT_ASSERT_EQ(rig->hw->test,
+			rig_bitmap_init(&ub.bm, rig->hw,
+					(last - iova + 1) / SZ_4K, 0),
+			0);
+	iommu_dirty_user_sink_init(&ub.user, (void __user *)at);
+	ub.bm.target = &ub.user.sink;
+	ub.bm.fetch = user_fetch;
+	ret = rig_read_to(rig, rig->hw->test, &ub.bm, iova, last, SZ_4K, 0);
+	rig_bitmap_free(&ub.bm);
+	return ret;
+}
+
+static void a_user_bitmap_may_have_any_address(struct kunit *test)
+{
+	static const unsigned int at[] = {
+		0, 1, 3, 7, 8, 13, PAGE_SIZE - 1, PAGE_SIZE - 7, PAGE_SIZE - 64,
+	};
+	struct rig *rig = test->priv;
+	unsigned long area = user_pages(test, 4);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		unsigned long first = PAGE(i);
+
+		hwm_dma(rig->dev, IOMMU_NO_PASID, PAGE(5), 90 * SZ_4K, true);
+		hwm_dma(rig->dev, IOMMU_NO_PASID, RIG_SMALL, RIG_SMALL_SIZE,
+			true);
+		KUNIT_EXPECT_EQ(test,
+				read_user(rig, area, 4 * PAGE_SIZE,
+					  area + at[i], first,
+					  first + 133 * SZ_4K - 1),
+				0);
+		KUNIT_EXPECT_EQ(test,
+				read_user(rig, area, 4 * PAGE_SIZE,
+					  area + at[i], 0, SZ_16M - 1),
+				0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	}
+}
+
+static void a_user_page_that_cannot_be_written(struct kunit *test, bool hole)
+{
+	struct rig *rig = test->priv;
+	unsigned long base = 4UL * SZ_1G, size = 3 * PUBLISH_SPAN;
+	unsigned long area = user_pages(test, 4);
+	unsigned int skew;
+
+	/* A bitmap of three pages; the second is bad */
+	rig_map(rig, base, size, SZ_4K, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, base, SZ_4K, false);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, base, base + size - 1, 0), 0);
+	spoil(test, area, 1, hole);
+	for (skew = 0; skew < 64; skew += 21) {
+		unsigned long bad = base + PUBLISH_SPAN - skew * 8 * SZ_4K;
+
+		/* Nothing dirty there: the page is not needed */
+		hwm_write(rig->dev, base);
+		hwm_write(rig->dev, bad + PUBLISH_SPAN);
+		KUNIT_EXPECT_EQ(test,
+				read_user(rig, area, 4 * PAGE_SIZE, area + skew,
+					  base, base + size - 1),
+				0);
+
+		hwm_write(rig->dev, base);
+		hwm_write(rig->dev, bad);
+		hwm_write(rig->dev, bad + PUBLISH_SPAN);
+		KUNIT_EXPECT_EQ(test,
+				read_user(rig, area, 4 * PAGE_SIZE, area + skew,
+					  base, base + size - 1),
+				-EFAULT);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, base, base + size - 1, 0),
+				0);
+		/* A large leaf of which a part cannot be reported */
+		hwm_write(rig->dev, RIG_LARGE);
+		KUNIT_EXPECT_EQ(test,
+				read_user(rig, area, 4 * PAGE_SIZE, area + skew,
+					  RIG_LARGE,
+					  RIG_LARGE + 3 * PUBLISH_SPAN - 1),
+				-EFAULT);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	}
+}
+
+static void a_read_only_user_page_is_an_error_and_loses_nothing(struct kunit *test)
+{
+	a_user_page_that_cannot_be_written(test, false);
+}
+
+static void a_hole_in_user_memory_is_an_error_and_loses_nothing(struct kunit *test)
+{
+	a_user_page_that_cannot_be_written(test, true);
+}
+
+static void an_address_that_is_not_the_users_is_an_error(struct kunit *test)
+{
+	static const unsigned long bad[] = { ULONG_MAX, ULONG_MAX - 100, 0 };
+	struct rig *rig = test->priv;
+	unsigned int i;
+
+	user_pages(test, 1);
+	hwm_write(rig->dev, PAGE(1000));
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		KUNIT_EXPECT_EQ(test,
+				read_user(rig, 0, 0, bad[i], RIG_SMALL,
+					  RIG_SMALL + RIG_SMALL_SIZE - 1),
+				-EFAULT);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+}
+
+static struct kunit_case bitmap_cases[] = {
+	KUNIT_CASE_PARAM(a_bit_stands_for_any_page_size, rig_kinds),
+	KUNIT_CASE_PARAM(a_page_smaller_than_a_leaf_is_a_run_of_bits,
+			 rig_kinds),
+	KUNIT_CASE_PARAM(the_first_bit_is_at_any_alignment, rig_kinds),
+	KUNIT_CASE_PARAM(what_makes_no_sense_is_refused_and_changes_nothing,
+			 rig_kinds),
+	KUNIT_CASE_PARAM(half_of_all_addresses_may_be_a_page, rig_kinds),
+	KUNIT_CASE(edges_of_what_is_published_at_once),
+	KUNIT_CASE(one_run_through_several_pieces),
+	KUNIT_CASE(bits_that_are_set_stay_set),
+	KUNIT_CASE(a_user_bitmap_may_have_any_address),
+	KUNIT_CASE(a_read_only_user_page_is_an_error_and_loses_nothing),
+	KUNIT_CASE(a_hole_in_user_memory_is_an_error_and_loses_nothing),
+	KUNIT_CASE(an_address_that_is_not_the_users_is_an_error),
+	{}
+};
+
+static struct kunit_suite bitmap_suite = {
+	.name = "iommu-dirty-bitmap",
+	.init = init,
+	.test_cases = bitmap_cases,
+};
+
+kunit_test_suite(bitmap_suite);

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads, DMA and attaches at the same time. On one CPU the threads take turns at
+ * the steps of a read; real races need several.
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+
+#include "rig.h"
+
+#define NR_WORKERS 2
+#define LONG_ENOUGH msecs_to_jiffies(100)
+#define FOREVER msecs_to_jiffies(30000)
+
+/**
+ * struct worker - a device that writes, or comes and goes, until it is to stop
+ * @task: its thread
+ * @rig: where
+ * @dev: device
+ * @away: another domain, for one that comes and goes
+ * @go: it is its turn, where there is one CPU
+ * @back: it has had its turn
+ * @rnd: state of its random choices
+ * @done: accesses so far
+ */
+struct worker {
+	struct task_struct *task;
+	struct rig *rig;
+	struct hwm_device *dev;
+	struct hwm_domain *away;
+	struct completion go;
+	struct completion back;
+	struct rnd_state rnd;
+	unsigned long done;
+};
+
+struct workers {
+	unsigned int nr;
+	struct worker *w[NR_WORKERS];
+};
+
+static int init(struct kunit *test)
+{
+	rig_init(test);
+	rig_map_layout(test->priv);
+	KUNIT_ASSERT_EQ(test,
+			rig_start(((struct rig *)test->priv)->hd, test), 0);
+	return 0;
+}
+
+/* With one CPU, threads run when the reader lets them: at each of its steps */
+static bool in_turns(void)
+{
+	return num_online_cpus() == 1;
+}
+
+/*
+ * One that comes and goes is not waited for, as it may have to wait until the
+ * step is over.
+ */
+static void let_run(struct workers *all)
+{
+	unsigned int i;
+
+	if (!in_turns())
+		return;
+	for (i = 0; i < all->nr; i++) {
+		complete(&all->w[i]->go);
+		if (!all->w[i]->away)
+			wait_for_completion(&all->w[i]->back);
+	}
+}
+
+static void take_turns(struct hwm_model *hw, enum hwm_step step, bool after)
+{
+	if (BIT(step) & HWM_READ_STEPS)
+		let_run(hw->data);
+}
+
+static unsigned long random_page(struct rnd_state *rnd)
+{
+	u32 r = prandom_u32_state(rnd), page = prandom_u32_state(rnd);
+
+	/* Few pages, so that they meet again */
+	switch (r % 4) {
+	case 0:
+		return RIG_SMALL + page % 64 * SZ_4K;
+	case 1:
+		return RIG_MEDIUM + page % 3 * SZ_2M + page % 5 * SZ_64K;
+	case 2:
+		return RIG_EDGE + RIG_EDGE_SIZE - (page % 16 + 1) * SZ_4K;
+	default:
+		return RIG_LARGE + page % 8 * SZ_256M;
+	}
+}
+
+static void random_dma(struct worker *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < 16; i++) {
+		hwm_dma(w->dev, IOMMU_NO_PASID, random_page(&w->rnd), 1,
+			prandom_u32_state(&w->rnd) % 4);
+		w->done++;
+	}
+}
+
+static bool next_turn(struct worker *w)
+{
+	if (in_turns())
+		wait_for_completion(&w->go);
+	else
+		cond_resched();
+	return !kthread_should_stop();
+}
+
+static int write_thread(void *data)
+{
+	struct worker *w = data;
+
+	while (next_turn(w)) {
+		random_dma(w);
+		complete(&w->back);
+	}
+	return 0;
+}
+
+/* In the tracked domain, and away, with DMA all the time */
+static int move_thread(void *data)
+{
+	struct worker *w = data;
+
+	while (next_turn(w)) {
+		if (rig_attach(w->rig->hd, w->dev))
+			KUNIT_FAIL(w->rig->hw->test, "cannot attach");
+		random_dma(w);
+		if (!next_turn(w))
+			break;
+		random_dma(w);
+		if (rig_attach(w->away, w->dev))
+			KUNIT_FAIL(w->rig->hw->test, "cannot attach elsewhere");
+	}
+	return rig_attach(w->rig->hd, w->dev);
+}
+
+/* It finds that it is to stop when it has the next turn */
+static void stop_worker(void *data)
+{
+	struct worker *w = data;
+
+	if (!w->task)
+		return;
+	complete_all(&w->go);
+	kthread_stop(w->task);
+	w->task = NULL;
+}
+
+static struct worker *start_worker(struct rig *rig, int (*fn)(void *),
+				   unsigned int seed)
+{
+	struct kunit *test = rig->hw->test;
+	struct worker *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	w->rig = rig;
+	w->dev = rig_device(rig, rig->hd);
+	init_completion(&w->go);
+	init_completion(&w->back);
+	prandom_seed_state(&w->rnd, seed);
+	if (fn == move_thread) {
+		w->away = hwm_domain_new(rig->hw);
+		KUNIT_ASSERT_EQ(test,
+				hwm_map(w->away, 0, 4UL * SZ_1G, SZ_1G, true),
+				0);
+	}
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, stop_worker, w), 0);
+	w->task = kthread_run(fn, w, "dirty-kunit/%u", seed);
+	if (IS_ERR(w->task)) {
+		w->task = NULL;
+		KUNIT_FAIL_AND_ABORT(test, "cannot start a thread");
+	}
+	return w;
+}
+
+static void read_while(struct rig *rig, struct workers *all)
+{
+	unsigned int i, rounds = rig_rounds(100, 60);
+	struct kunit *test = rig->hw->test;
+
+	rig->hw->data = all;
+	rig->hw->watch = take_turns;
+	for (i = 0; i < rounds; i++) {
+		u32 flags = i % 5 == 4 ? IOMMU_DIRTY_READ_NO_CLEAR : 0;
+
+		let_run(all);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, flags), 0);
+		/* An end in the middle of leaves */
+		if (i % 7 == 6)
+			KUNIT_EXPECT_EQ(test,
+					rig_read(rig, RIG_MEDIUM + SZ_1M,
+						 RIG_LARGE + SZ_512M - 1, 0),
+					0);
+	}
+	rig->hw->watch = NULL;
+	for (i = 0; i < all->nr; i++)
+		stop_worker(all->w[i]);
+
+	/* All is quiet: what is left, then nothing, then all again */
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	for (i = 0; i < all->nr; i++) {
+		KUNIT_EXPECT_GT(test, all->w[i]->done, 0);
+		random_dma(all->w[i]);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	}
+}
+
+static void nothing_is_lost_to_dma_during_reads(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct workers all = {};
+
+	all.w[all.nr++] = start_worker(rig, write_thread, 1);
+	all.w[all.nr++] = start_worker(rig, write_thread, 2);
+	read_while(rig, &all);
+}
+
+static void nothing_is_lost_to_devices_that_come_and_go(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct workers all = {};
+
+	all.w[all.nr++] = start_worker(rig, write_thread, 3);
+	all.w[all.nr++] = start_worker(rig, move_thread, 4);
+	read_while(rig, &all);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).attached, 3);
+}
+
+/* What the exclusion tests tell each other */
+struct window {
+	struct rig *rig;
+	struct hwm_device *dev;
+	struct completion entered;
+	struct completion flushed;
+	struct completion left;
+	struct task_struct *task;
+	bool overlap;
+	unsigned int seen;
+};
+
+static int attach_once(void *data)
+{
+	struct window *win = data;
+
+	if (rig_attach(win->rig->hd, win->dev))
+		KUNIT_FAIL(win->rig->hw->test, "cannot attach");
+	complete(&win->left);
+	return 0;
+}
+
+static void window_init(struct window *win, struct rig *rig)
+{
+	win->rig = rig;
+	win->dev = hwm_device_new(rig->hw);
+	init_completion(&win->entered);
+	init_completion(&win->flushed);
+	init_completion(&win->left);
+	rig->hw->data = win;
+}
+
+/* Before the flush, have an attach try to get in */
+static void attach_in_window(struct hwm_model *hw, enum hwm_step step,
+			     bool after)
+{
+	struct window *win = hw->data;
+
+	if (step == HWM_ATTACH && !after)
+		complete(&win->entered);
+	if (step != HWM_CLEAR || !after || win->seen++)
+		return;
+	win->task = kthread_run(attach_once, win, "dirty-kunit");
+	win->overlap = wait_for_completion_timeout(&win->entered, LONG_ENOUGH);
+}
+
+static void no_device_is_attached_between_clear_and_flush(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct window win = {};
+
+	window_init(&win, rig);
+	hwm_write(rig->dev, RIG_MEDIUM);
+	rig->hw->watch = attach_in_window;
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	if (win.task && !IS_ERR(win.task))
+		KUNIT_EXPECT_GT(test,
+				wait_for_completion_timeout(&win.left, FOREVER),
+				0);
+	rig->hw->watch = NULL;
+	KUNIT_EXPECT_EQ(test, win.seen, 1);
+	KUNIT_EXPECT_FALSE(test, win.overlap);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).attached, 2);
+	hwm_write(win.dev, RIG_MEDIUM);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+}
+
+/* A device that translates and that a flush does not reach yet writes */
+static void write_when_live(struct hwm_model *hw, enum hwm_step step,
+			    bool after)
+{
+	struct window *win = hw->data;
+
+	if (step == HWM_FLUSH && after)
+		complete(&win->flushed);
+	if (step != HWM_ATTACH_LIVE || win->seen++)
+		return;
+	hwm_write(win->dev, RIG_MEDIUM);
+	complete(&win->entered);
+	win->overlap = wait_for_completion_timeout(&win->flushed, LONG_ENOUGH);
+}
+
+static void nothing_is_cleared_while_a_device_is_attached(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct window win = {};
+
+	window_init(&win, rig);
+	hwm_write(rig->dev, RIG_MEDIUM);
+	rig->hw->watch = write_when_live;
+	win.task = kthread_run(attach_once, &win, "dirty-kunit");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(win.task));
+	KUNIT_EXPECT_GT(test,
+			wait_for_completion_timeout(&win.entered, FOREVER), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&win.left, FOREVER),
+			0);
+	rig->hw->watch = NULL;
+	KUNIT_EXPECT_FALSE(test, win.overlap);
+
+	/* What it has cached is gone */
+	hwm_write(win.dev, RIG_MEDIUM);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+}
+
+/* While bits are published, where the consumer may fault, attaches get in */
+static void attach_while_publishing(struct hwm_model *hw, enum hwm_step step,
+				    bool after)
+{
+	struct window *win = hw->data;
+
+	if (step != HWM_PUBLISH || after || win->seen++)
+		return;
+	win->task = kthread_run(attach_once, win, "dirty-kunit");
+	if (!IS_ERR(win->task))
+		win->overlap = wait_for_completion_timeout(&win->left, FOREVER);
+}
+
+static void publishing_keeps_nobody_from_attaching(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct window win = {};
+
+	window_init(&win, rig);
+	hwm_write(rig->dev, RIG_MEDIUM);
+	rig->hw->watch = attach_while_publishing;
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	rig->hw->watch = NULL;
+	KUNIT_EXPECT_TRUE(test, win.overlap);
+	hwm_write(win.dev, RIG_MEDIUM);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+}
+
+/* The owner stops while its own read publishes */
+static void stop_while_publishing(struct hwm_model *hw, enum hwm_step step,
+				  bool after)
+{
+	struct window *win = hw->data;
+
+	if (step == HWM_PUBLISH && after && !win->seen++)
+		KUNIT_EXPECT_EQ(hw->test, rig_stop(win->rig->hd, hw->test), 0);
+}
+
+static void a_stop_during_a_read_ends_it(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct window win = {};
+
+	window_init(&win, rig);
+	hwm_write(rig->dev, RIG_MEDIUM);
+	rig->hw->calls[HWM_CLEAR] = 0;
+	rig->hw->watch = stop_while_publishing;
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), -EINVAL);
+	rig->hw->watch = NULL;
+	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_CLEAR], 0);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_OFF, IOMMU_DIRTY_REASON_NONE);
+}
+
+static struct kunit_case race_cases[] = {
+	KUNIT_CASE_PARAM(no_device_is_attached_between_clear_and_flush,
+			 rig_kinds),
+	KUNIT_CASE_PARAM(nothing_is_cleared_while_a_device_is_attached,
+			 rig_kinds),
+	KUNIT_CASE_PARAM(publishing_keeps_nobody_from_attaching, rig_kinds),
+	KUNIT_CASE_PARAM(a_stop_during_a_read_ends_it, rig_kinds),
+	KUNIT_CASE_PARAM_ATTR(nothing_is_lost_to_dma_during_reads, rig_kinds,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM_ATTR(nothing_is_lost_to_devices_that_come_and_go,
+			      rig_kinds, { .speed = KUNIT_SPEED_SLOW }),
+	{}
+};
+
+static struct kunit_suite race_suite = {
+	.name = "iommu-dirty-race",
+	.init = init,
+	.test_cases = race_cases,
+};
+
+kunit_test_suite(race_suite);

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads: what they make clean, that a flush follows, and that nothing is lost when
+ * a step fails.
+ */
+#include <linux/sched/signal.h>
+
+#include "rig.h"
+
+#define PAGE(n) (RIG_SMALL + (n) * SZ_4K)
+#define NO_CLEAR IOMMU_DIRTY_READ_NO_CLEAR
+
+static int init(struct kunit *test)
+{
+	rig_init(test);
+	rig_map_layout(test->priv);
+	KUNIT_ASSERT_EQ(test,
+			rig_start(((struct rig *)test->priv)->hd, test), 0);
+	return 0;
+}
+
+/* Write leaves of all sizes, in four chunks; what was written before as well */
+static void write_some(struct rig *rig)
+{
+	hwm_dma(rig->dev, IOMMU_NO_PASID, PAGE(100), 600 * SZ_4K, true);
+	hwm_write(rig->dev, RIG_MEDIUM + SZ_1M);
+	hwm_write(rig->dev, RIG_MEDIUM + SZ_4M);
+	hwm_write(rig->dev, RIG_EDGE + RIG_EDGE_SIZE - 1);
+	hwm_write(rig->dev, RIG_LARGE + SZ_1M);
+	hwm_write(rig->dev, RIG_LARGE + RIG_LARGE_SIZE - 1);
+	hwm_write(rig->dev, RIG_AFTER);
+	hwm_write(rig->dev, RIG_LAST);
+}
+
+static int read_all(struct rig *rig, u32 flags)
+{
+	return rig_read(rig, 0, SZ_4G - 1, flags);
+}
+
+static void a_second_read_reports_nothing(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+
+	write_some(rig);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 607);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).cleared, 607);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 607);
+}
+
+static void a_write_after_a_read_is_reported_by_the_next(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned int i;
+
+	/* The translations are cached, and were cached dirty */
+	for (i = 0; i < 3; i++) {
+		write_some(rig);
+		KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 607 * (i + 1));
+	}
+}
+
+static void a_flush_follows_a_clear_and_only_a_clear(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned int *calls = rig->hw->calls;
+	u64 before = rig_query(rig->hd).flushes;
+
+	calls[HWM_FLUSH] = 0;
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_EQ(test, calls[HWM_FLUSH], 0);
+
+	hwm_write(rig->dev, PAGE(1));
+	KUNIT_EXPECT_EQ(test, read_all(rig, NO_CLEAR), 0);
+	KUNIT_EXPECT_EQ(test, calls[HWM_FLUSH], 0);
+
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_EQ(test, calls[HWM_FLUSH], 1);
+
+	/* A cut leaf is not cleaned: there is nothing to flush */
+	hwm_write(rig->dev, RIG_MEDIUM);
+	KUNIT_EXPECT_EQ(test,
+			rig_read(rig, RIG_MEDIUM, RIG_MEDIUM + SZ_1M - 1, 0),
+			0);
+	KUNIT_EXPECT_EQ(test, calls[HWM_FLUSH], 1);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).cleared, 1);
+
+	/* One for each chunk that had something */
+	write_some(rig);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_EQ(test, calls[HWM_FLUSH], 5);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).flushes - before, 5);
+}
+
+static void no_clear_changes_no_entry(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned int i;
+	u32 hash;
+
+	write_some(rig);
+	hash = hwm_table_hash(rig->hd);
+	rig->hw->calls[HWM_CLEAR] = 0;
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, read_all(rig, NO_CLEAR), 0);
+	KUNIT_EXPECT_EQ(test, hwm_table_hash(rig->hd), hash);
+	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_CLEAR], 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).cleared, 0);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+}
+
+static void a_cut_leaf_is_reported_in_part_and_stays_dirty(struct kunit *test)
+{
+	static const struct {
+		unsigned long leaf, size;
+	} leaves[] = {
+		{ RIG_MEDIUM, SZ_2M },
+		{ RIG_LARGE, SZ_1G },
+	};
+	struct rig *rig = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(leaves); i++) {
+		unsigned long first = leaves[i].leaf;
+		unsigned long last = first + leaves[i].size - 1;
+		unsigned long mid = first + leaves[i].size / 2;
+		u32 hash;
+
+		hwm_write(rig->dev, mid - SZ_4K);
+		hash = hwm_table_hash(rig->hd);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, first, mid - 1, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, mid, last, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, first + SZ_4K, last, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, first, last - SZ_4K, 0), 0);
+		KUNIT_EXPECT_EQ(test, hwm_table_hash(rig->hd), hash);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, first, last, 0), 0);
+		KUNIT_EXPECT_NE(test, hwm_table_hash(rig->hd), hash);
+	}
+}
+
+static void what_devices_only_read_is_not_reported(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+
+	KUNIT_EXPECT_EQ(test,
+			hwm_dma(rig->dev, IOMMU_NO_PASID, RIG_SMALL,
+				RIG_SMALL_SIZE + RIG_MEDIUM_SIZE + RIG_RO_SIZE,
+				false),
+			0);
+	KUNIT_EXPECT_EQ(test, hwm_write(rig->dev, RIG_RO), -EFAULT);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 0);
+
+	/* Cached clean: the write looks at the entry again */
+	write_some(rig);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 607);
+}
+
+static void what_is_mapped_later_is_tracked(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned long iova = SZ_16M;
+
+	rig_map(rig, iova, SZ_4M, SZ_4K, true);
+	hwm_write(rig->dev, iova + SZ_8K);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	hwm_write(rig->dev, iova + SZ_8K);
+	hwm_write(rig->dev, iova + SZ_2M);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+
+	hwm_unmap(rig->hd, iova, SZ_4M);
+	rig_map(rig, iova, SZ_4M, SZ_2M, true);
+	hwm_write(rig->dev, iova + SZ_2M);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes,
+			SZ_4K | SZ_2M | SZ_1G);
+}
+
+/* Let the k-th of @steps fail, for every k that there is */
+static void fail_each(struct kunit *test, unsigned long steps, bool late)
+{
+	struct rig *rig = test->priv;
+	unsigned int nth;
+
+	for (nth = 1;; nth++) {
+		int ret;
+
+		write_some(rig);
+		hwm_fail(rig->hw, steps, nth, late, -EIO);
+		ret = read_all(rig, 0);
+		if (!rig->hw->fault.hit)
+			break;
+		KUNIT_EXPECT_EQ(test, ret, -EIO);
+
+		/* What is left, and that nothing is cached that should not be */
+		hwm_fail(rig->hw, 0, 0, false, 0);
+		KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+		if (rig_query(rig->hd).mode != IOMMU_DIRTY_MODE_EXACT) {
+			KUNIT_EXPECT_TRUE(test, steps & BIT(HWM_FLUSH));
+			KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
+			KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+		}
+		write_some(rig);
+		KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+		KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	}
+	/* There is no such step: the read was a good one */
+	hwm_fail(rig->hw, 0, 0, false, 0);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_GT(test, nth, 4);
+}
+
+static void a_failed_walk_loses_nothing(struct kunit *test)
+{
+	fail_each(test, BIT(HWM_WALK), false);
+	fail_each(test, BIT(HWM_WALK), true);
+}
+
+static void a_failed_publish_loses_nothing(struct kunit *test)
+{
+	fail_each(test, BIT(HWM_PUBLISH), false);
+	fail_each(test, BIT(HWM_PUBLISH), true);
+}
+
+static void a_failed_clear_loses_nothing(struct kunit *test)
+{
+	fail_each(test, BIT(HWM_CLEAR), false);
+	fail_each(test, BIT(HWM_CLEAR), true);
+}
+
+static void a_failed_flush_loses_nothing(struct kunit *test)
+{
+	fail_each(test, BIT(HWM_FLUSH), false);
+	fail_each(test, BIT(HWM_FLUSH), true);
+}
+
+static void any_failed_step_loses_nothing(struct kunit *test)
+{
+	fail_each(test, HWM_READ_STEPS, false);
+	fail_each(test, HWM_READ_STEPS, true);
+}
+
+static void a_failed_flush_makes_all_dirty(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	u64 seq = rig_query(rig->hd).seq;
+
+	write_some(rig);
+	hwm_fail(rig->hw, BIT(HWM_FLUSH), 2, false, -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), -ETIMEDOUT);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			IOMMU_DIRTY_REASON_FLUSH);
+	KUNIT_EXPECT_GT(test, rig_query(rig->hd).seq, seq);
+
+	/* What devices may write, each time, and nothing is cleaned for it */
+	rig->hw->calls[HWM_WALK] = 0;
+	rig->hw->calls[HWM_CLEAR] = 0;
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, RIG_LARGE + SZ_1M,
+				       RIG_LARGE + SZ_1M + SZ_4K - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read_as(rig, test, 0, SZ_4G - 1, SZ_2M, 0),
+			0);
+	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_WALK], 0);
+	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_CLEAR], 0);
+
+	/* A failure to publish is told in this mode too */
+	hwm_fail(rig->hw, BIT(HWM_PUBLISH), 3, false, -EFAULT);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), -EFAULT);
+}
+
+static void a_start_after_a_failed_flush_flushes(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+
+	write_some(rig);
+	hwm_fail(rig->hw, BIT(HWM_FLUSH), 1, false, -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), -ETIMEDOUT);
+	KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+
+	/* The leaves are clean, but what was cached of them was dirty */
+	write_some(rig);
+	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+}
+
+static void set_killed(bool killed)
+{
+	unsigned long flags;
+
+	if (!lock_task_sighand(current, &flags))
+		return;
+	if (killed) {
+		sigaddset(&current->pending.signal, SIGKILL);
+		set_thread_flag(TIF_SIGPENDING);
+	} else {
+		sigdelset(&current->pending.signal, SIGKILL);
+		clear_thread_flag(TIF_SIGPENDING);
+	}
+	unlock_task_sighand(current, &flags);
+}
+
+static void kill_before_flush(struct hwm_model *hw, enum hwm_step step,
+			      bool after)
+{
+	if (step == HWM_FLUSH && !after)
+		set_killed(true);
+}
+
+static void a_killed_reader_has_flushed_what_it_cleaned(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < 3; i++) {
+		write_some(rig);
+		rig->hw->watch = kill_before_flush;
+		ret = read_all(rig, 0);
+		rig->hw->watch = NULL;
+		set_killed(false);
+		KUNIT_EXPECT_EQ(test, ret, -EINTR);
+		if (i)
+			write_some(rig);
+		KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
+	}
+}
+
+static struct kunit_case read_cases[] = {
+	KUNIT_CASE_PARAM(a_second_read_reports_nothing, rig_kinds),
+	KUNIT_CASE_PARAM(a_write_after_a_read_is_reported_by_the_next,
+			 rig_kinds),
+	KUNIT_CASE_PARAM(a_flush_follows_a_clear_and_only_a_clear, rig_kinds),
+	KUNIT_CASE_PARAM(no_clear_changes_no_entry, rig_kinds),
+	KUNIT_CASE_PARAM(a_cut_leaf_is_reported_in_part_and_stays_dirty,
+			 rig_kinds),
+	KUNIT_CASE_PARAM(what_devices_only_read_is_not_reported,
+			 rig_kinds),
+	KUNIT_CASE_PARAM(what_is_mapped_later_is_tracked, rig_kinds),
+	KUNIT_CASE_PARAM(a_failed_walk_loses_nothing, rig_kinds),
+	KUNIT_CASE_PARAM(a_failed_publish_loses_nothing, rig_kinds),
+	KUNIT_CASE_PARAM(a_failed_clear_loses_nothing, rig_kinds),
+	KUNIT_CASE_PARAM(a_failed_flush_loses_nothing, rig_kinds),
+	KUNIT_CASE_PARAM(any_failed_step_loses_nothing, rig_kinds),
+	KUNIT_CASE_PARAM(a_failed_flush_makes_all_dirty, rig_kinds),
+	KUNIT_CASE_PARAM(a_start_after_a_failed_flush_flushes, rig_kinds),
+	KUNIT_CASE_PARAM(a_killed_reader_has_flushed_what_it_cleaned,
+			 rig_kinds),
+	{}
+};
+
+static struct kunit_suite read_suite = {
+	.name = "iommu-dirty-read",
+	.init = init,
+	.test_cases = read_cases,
+};
+
+kunit_test_suite(read_suite);
