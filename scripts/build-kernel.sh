@@ -7,7 +7,6 @@
 #   x86        x86_64, overlaid, CONFIG_IOMMU_DIRTY=y
 #   x86-off    x86_64, overlaid, CONFIG_IOMMU_DIRTY=n
 #   x86-debug  x86_64, overlaid, KASAN, lockdep, UBSAN, kmemleak, KUnit and our tests
-#   stock-debug  x86_64, the pristine tree with the same checkers
 #   um         User-mode Linux, overlaid, KASAN, lockdep, KUnit and our tests
 #   um-off     User-mode Linux, overlaid, CONFIG_IOMMU_DIRTY=n
 #   stock-um   User-mode Linux, the pristine tree
@@ -24,7 +23,6 @@ case $flavour in	# fragments; make's variables; image; lines and seconds of a fu
 stock)       frags='x86'				arch=$x86	steps=1750 secs=240 ;;
 x86)         frags='x86 dirty'				arch=$x86	steps=1760 secs=240 ;;
 x86-off)     frags='x86'				arch=$x86	steps=1750 secs=240 ;;
-stock-debug) frags='x86 debug'				arch=$x86	steps=1900 secs=600 ;;
 x86-debug)   frags='x86 debug dirty kunit'		arch=$x86	steps=1900 secs=600 ;;
 um)          frags='um dirty kunit'			arch=$um	steps=1100 secs=150 ;;
 um-off)      frags='um'					arch=$um	steps=1100 secs=150 ;;

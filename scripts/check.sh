@@ -97,8 +97,10 @@ uapi_header() {
 cocci() {	# RULE
 	# shellcheck disable=SC2046,SC2086
 	spatch -D report --very-quiet --no-show-diff --include-headers \
-		$(sed -n 's|^// Options: ||p; s|^/// Options: ||p' "$1" | sed 's/--include-headers//') \
-		-I include -I include/uapi --cocci-file "$1" $sources 2>>"$work/cocci.err" | grep -E "$mine" || :
+		$(sed -n 's|^//* Options: ||p' "$1" | sed 's/--include-headers//') \
+		-I include -I include/uapi --cocci-file "$1" $sources >"$work/cocci" 2>"$work/cocci.err" ||
+		{ echo "$1 did not run:"; tail -n 5 "$work/cocci.err"; }
+	grep -E "$mine" "$work/cocci" || :
 }
 kernel_rules() {
 	for rule in $(find scripts/coccinelle -name '*.cocci' | sort); do

@@ -5,6 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 
 logs=$cache/logs
+# The stock kernel has second-stage tracking only.
+export STAGE=2
 for flavour in stock x86; do
 	"$repo/scripts/run-vfio.sh" $flavour "$logs/compare-$flavour.log" \
 		"dirty-compare; echo finished" >"$logs/compare-$flavour.txt" || :

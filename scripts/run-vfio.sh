@@ -8,11 +8,11 @@
 
 [ $# -eq 3 ] || die "usage: run-vfio.sh FLAVOUR LOG COMMAND"
 case ${VENDOR:-intel}-${STAGE:-2} in
-intel-1) iommu=intel-iommu,x-scalable-mode=on,x-flts=on,x-flad=on ;;
-intel-2) iommu=intel-iommu,x-scalable-mode=on,x-slad=on ;;
+intel-1) iommu=intel-iommu,x-scalable-mode=on,x-flts=on,x-flad=on,x-caches=on ;;
+intel-2) iommu=intel-iommu,x-scalable-mode=on,x-slad=on,x-caches=on ;;
 *) die "VENDOR=${VENDOR:-intel} STAGE=${STAGE:-2}: choose VENDOR=intel and STAGE=1 or 2" ;;
 esac
-edu=edu,dma-delay-ms=0,dma_mask=0xffffffffffffffff
+edu=edu,dma-delay-ms=0,dma_mask=0xffffffffffffffff${EDU_ARGS:+,$EDU_ARGS}
 
 qemu=$("$repo/scripts/build-qemu.sh")
 kernel=$("$repo/scripts/build-kernel.sh" "$1")
@@ -20,8 +20,7 @@ bin=$("$repo/scripts/build-tools.sh")
 initrd=$cache/tools.cpio.gz
 "$repo/scripts/initramfs.sh" "$initrd" "$bin"/dirty-*
 say "boot $1 in QEMU: ${VENDOR:-intel}, stage ${STAGE:-2}"
-# shellcheck disable=SC2086 # MACHINE_ARGS is a list of words
 exec "$repo/scripts/guest.py" --qemu "$qemu/qemu-system-x86_64" --kernel "$kernel" \
 	--initrd "$initrd" --log "$2" --run "$3" --memory 4G --timeout "${TIMEOUT:-900}" \
 	--append "vfio-pci.ids=1234:11e8 hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" -- \
-	-device "$iommu,aw-bits=48${IOMMU_ARGS:+,$IOMMU_ARGS}" -device $edu,addr=4 -device $edu,addr=5 ${MACHINE_ARGS:-}
+	-device "$iommu,aw-bits=48${IOMMU_ARGS:+,$IOMMU_ARGS}" -device "$edu,addr=4" -device "$edu,addr=5"

@@ -246,12 +246,11 @@ int main(int argc, char **argv)
 	     "allocating a HWPT %s DIRTY_TRACKING", o.plain ? "without" : "with");
 	need(space_attach(&s, 0), "%s: cannot attach", rig.dev[0].name);
 	map_memory(&s);
-	describe(&s, &o);
-	fflush(stdout);
-
 	rounds_init(&rs, &s, 0, o.seed);
 	rs.whole_leaves = o.whole_leaves;
 	start(&rs, &total);
+	describe(&s, &o);
+	fflush(stdout);
 	for (unsigned int n = 0; n < o.rounds && !total.errors; n++) {
 		run_round(&rs, n, &o, &map, &total);
 		fflush(stdout);

@@ -151,7 +151,7 @@ static void *run(void *arg)
 			race_fail(w->race, rc);
 			break;
 		}
-		w->writes++;
+		__atomic_fetch_add(&w->writes, 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
