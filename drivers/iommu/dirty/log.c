@@ -182,7 +182,8 @@ static int read_allowed(struct iommu_dirty_domain *dd, const void *owner)
 {
 	lockdep_assert_held(&dd->attach_lock);
 	if (dd->mode == IOMMU_DIRTY_MODE_OFF)
-		return -EINVAL;
+		return dd->caps.flags & IOMMU_DIRTY_CAP_RECORD ? -EINVAL :
+								 -EOPNOTSUPP;
 	return dd->owner == owner ? 0 : -EBUSY;
 }
 
@@ -317,8 +318,8 @@ static int check_read(struct iommu_dirty_domain *dd,
  * while it publishes. The caller holds what keeps @rd->mapped as it is.
  * Return: 0; -EINVAL when tracking is off, the range is empty or not aligned to
  * the page size and to the smallest leaf, or the page size is not a power of
- * two; -EBUSY when it has another owner; -EOPNOTSUPP on an unknown flag or a
- * domain that cannot be tracked; -EFAULT, or another error of the sink's; -EINTR
+ * two; -EBUSY when it has another owner; -EOPNOTSUPP on an unknown flag, or a
+ * domain or an attached device that cannot be tracked; -EFAULT, or another error of the sink's; -EINTR
  * when the task is being killed; -ENOMEM; or what the backend says.
  */
 int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
