@@ -288,27 +288,11 @@ static void a_start_after_a_failed_flush_flushes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 }
 
-static void set_killed(bool killed)
-{
-	unsigned long flags;
-
-	if (!lock_task_sighand(current, &flags))
-		return;
-	if (killed) {
-		sigaddset(&current->pending.signal, SIGKILL);
-		set_thread_flag(TIF_SIGPENDING);
-	} else {
-		sigdelset(&current->pending.signal, SIGKILL);
-		clear_thread_flag(TIF_SIGPENDING);
-	}
-	unlock_task_sighand(current, &flags);
-}
-
 static void kill_before_flush(struct hwm_model *hw, enum hwm_step step,
 			      bool after)
 {
 	if (step == HWM_FLUSH && !after)
-		set_killed(true);
+		send_sig(SIGKILL, current, 1);
 }
 
 static void a_killed_reader_has_flushed_what_it_cleaned(struct kunit *test)
@@ -320,9 +304,11 @@ static void a_killed_reader_has_flushed_what_it_cleaned(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		write_some(rig);
 		rig->hw->watch = kill_before_flush;
+		allow_kernel_signal(SIGKILL);
 		ret = read_all(rig, 0);
+		disallow_signal(SIGKILL);
+		flush_signals(current);
 		rig->hw->watch = NULL;
-		set_killed(false);
 		KUNIT_EXPECT_EQ(test, ret, -EINTR);
 		if (i)
 			write_some(rig);
