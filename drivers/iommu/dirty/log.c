@@ -318,9 +318,10 @@ static int check_read(struct iommu_dirty_domain *dd,
  * while it publishes. The caller holds what keeps @rd->mapped as it is.
  * Return: 0; -EINVAL when tracking is off, the range is empty or not aligned to
  * the page size and to the smallest leaf, or the page size is not a power of
- * two; -EBUSY when it has another owner; -EOPNOTSUPP on an unknown flag, or a
- * domain or an attached device that cannot be tracked; -EFAULT, or another error of the sink's; -EINTR
- * when the task is being killed; -ENOMEM; or what the backend says.
+ * two; -EBUSY when it has another owner; -EOPNOTSUPP on an unknown flag, or when
+ * the domain or an attached device cannot be tracked; -EFAULT, or another error
+ * of the sink's; -EINTR when the task is being killed; -ENOMEM; or what the
+ * backend says.
  */
 int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
 		     const struct iommu_dirty_read *rd)
