@@ -13,11 +13,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ls "$repo"/kunit/mutants/*.patch >/dev/null 2>&1 || die "there is no kunit/mutants/*.patch"
 
-run_tests() {	# REPO: the cases of a KUnit run on UML with that repository's code
+run_tests() {	# REPO [PARAMETER]: the cases of a KUnit run on UML with that repository's code
 	"$repo/scripts/overlay.sh" "$here/mutants-tree" "$1" 2>>"$work/log" || return
 	image=$(TREE="$here/mutants-tree" OUT="$here/mutants-um" \
 		"$repo/scripts/build-kernel.sh" um 2>>"$work/log") || return
-	"$repo/scripts/run-uml.sh" "$image" >"$work/ktap" 2>&1 || :
+	"$repo/scripts/run-uml.sh" "$image" ${2:+"$2"} >"$work/ktap" 2>&1 || :
 	python3 "$repo/scripts/ktap.py" um "$work/ktap" >"$work/cases"
 }
 
@@ -48,7 +48,7 @@ for patch in "$repo"/kunit/mutants/*.patch; do
 		result='ESCAPED: no Expect: line'
 	elif ! patch -d "$work/repo" -p1 -F0 --batch --forward <"$patch" >"$work/log" 2>&1; then
 		result='ESCAPED: the patch does not apply'
-	elif ! run_tests "$work/repo"; then
+	elif ! run_tests "$work/repo" "kunit.filter_glob=$expect"; then
 		result='ESCAPED: does not build'
 	elif ! grep '^fail' "$work/cases" | cut -f2 | grep -qF "$expect"; then
 		result="ESCAPED: $(grep -c '^fail' "$work/cases" || :) others failed"
