@@ -38,9 +38,11 @@ struct hwm_model *hwm_create(struct kunit *test, const struct hwm_kind *kind)
 	INIT_LIST_HEAD(&hw->devices);
 	INIT_LIST_HEAD(&hw->domains);
 	ret = iommu_dirty_register(&hw->backend);
-	if (ret)
+	if (ret) {
 		kfree(hw);
-	KUNIT_ASSERT_EQ(test, ret, 0);
+		KUNIT_ASSERT_EQ(test, ret, 0);
+		return NULL;
+	}
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, model_free, hw),
 			0);
 	return hw;

@@ -22,7 +22,7 @@ enum where {
 };
 
 static const unsigned long targets[] = {
-	RIG_SMALL + 511 * SZ_4K, RIG_MEDIUM + SZ_2M, RIG_LARGE
+	RIG_SMALL + 511 * SZ_4K, RIG_MEDIUM + 1 * SZ_2M, RIG_LARGE
 };
 
 /* What to inject, and whether it was */

@@ -245,10 +245,10 @@ static void a_walk_touches_only_the_bits_of_its_range(struct kunit *test)
 	chunk.mask = mask;
 	rig_map(rig, 0, SZ_4M, SZ_4K, true);
 	rig_map(rig, SZ_4M, SZ_4M, SZ_2M, true);
-	rig_map(rig, SZ_8M + SZ_2M, SZ_2M, SZ_4K, true);
+	rig_map(rig, SZ_8M | SZ_2M, SZ_2M, SZ_4K, true);
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	hwm_dma(rig->dev, IOMMU_NO_PASID, 0, SZ_8M, true);
-	hwm_dma(rig->dev, IOMMU_NO_PASID, SZ_8M + SZ_2M, SZ_2M, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, SZ_8M | SZ_2M, SZ_2M, true);
 
 	for (first = 0; first < nbits; first += first % 512 < 66 ? 1 : 89) {
 		for (last = first; last < nbits;
