@@ -117,14 +117,17 @@ static int intel_capability(struct iommu_domain *domain, struct device *dev,
 	return 0;
 }
 
-/* SSADE of every device and PASID that @dmar is attached to */
+/*
+ * SSADE of every device and PASID that @dmar is attached to. The core holds the
+ * attach lock for write, under which alone these lists change; the driver's own
+ * lock for them nests inside the unit's, which is taken here.
+ */
 static int set_ssade_attached(struct dmar_domain *dmar, bool value)
 {
 	struct device_domain_info *info;
 	struct dev_pasid_info *dev_pasid;
 	int ret;
 
-	lockdep_assert_held(&dmar->lock);
 	list_for_each_entry(info, &dmar->devices, link) {
 		ret = intel_pasid_setup_dirty_tracking(info->iommu, info->dev,
 						       IOMMU_NO_PASID, value);
@@ -148,9 +151,7 @@ static int set_ssade_nested(struct dmar_domain *dmar, bool value)
 
 	spin_lock(&dmar->s1_lock);
 	list_for_each_entry(child, &dmar->s1_domains, s2_link) {
-		spin_lock(&child->lock);
 		ret = set_ssade_attached(child, value);
-		spin_unlock(&child->lock);
 		if (ret)
 			break;
 	}
@@ -172,7 +173,6 @@ static int intel_set_feature(struct iommu_domain *domain,
 			     enum iommu_dirty_feature feature, bool value)
 {
 	struct dmar_domain *dmar = to_dmar_domain(domain);
-	unsigned long flags;
 	int ret;
 
 	if (feature != IOMMU_DIRTY_FEATURE_RECORD)
@@ -181,7 +181,6 @@ static int intel_set_feature(struct iommu_domain *domain,
 	if (dmar->use_first_level)
 		return 0;
 
-	spin_lock_irqsave(&dmar->lock, flags);
 	ret = set_ssade(dmar, value);
 	if (!ret) {
 		/* From here on the driver sets it in each entry it makes */
@@ -189,7 +188,6 @@ static int intel_set_feature(struct iommu_domain *domain,
 	} else if (set_ssade(dmar, dmar->dirty_tracking)) {
 		pr_warn("cannot put SSADE back\n");
 	}
-	spin_unlock_irqrestore(&dmar->lock, flags);
 	return ret;
 }
 
