@@ -380,32 +380,28 @@ static inline bool iommu_dirty_owns(struct iommu_domain *domain)
 	return false;
 }
 
-static inline int iommu_dirty_attach_dev(struct iommu_domain *domain,
-					 struct device *dev, bool must)
-{
-	return domain->ops->attach_dev(domain, dev);
-}
+/*
+ * Macros, not inline functions: with those the compiler may emit its callers in
+ * another order than it does in a stock kernel.
+ */
+#define iommu_dirty_attach_dev(domain, dev, must)                        \
+({                                                                       \
+	struct iommu_domain *__domain = (domain);                        \
+	(void)(must);                                                    \
+	__domain->ops->attach_dev(__domain, dev);                        \
+})
 
-static inline int iommu_dirty_set_dev_pasid(struct iommu_domain *domain,
-					    struct device *dev, ioasid_t pasid,
-					    struct iommu_domain *old)
-{
-	return domain->ops->set_dev_pasid(domain, dev, pasid, old);
-}
+#define iommu_dirty_set_dev_pasid(domain, dev, pasid, old)               \
+({                                                                       \
+	struct iommu_domain *__domain = (domain);                        \
+	__domain->ops->set_dev_pasid(__domain, dev, pasid, old);         \
+})
 
-static inline void iommu_dirty_remove_dev_pasid(const struct iommu_ops *ops,
-						struct device *dev,
-						ioasid_t pasid,
-						struct iommu_domain *domain)
-{
-	ops->remove_dev_pasid(dev, pasid, domain);
-}
+#define iommu_dirty_remove_dev_pasid(ops, dev, pasid, domain)            \
+	((ops)->remove_dev_pasid(dev, pasid, domain))
 
-static inline void iommu_dirty_release_device(const struct iommu_ops *ops,
-					      struct device *dev)
-{
-	ops->release_device(dev);
-}
+#define iommu_dirty_release_device(ops, dev)                             \
+	((ops)->release_device(dev))
 
 static inline void iommu_dirty_domain_free(struct iommu_domain *domain)
 {
