@@ -70,14 +70,14 @@ kernel_doc() {
 # message that the stock kernel has not.
 messages() {	# FLAVOUR TREE: every message, without line numbers
 	out=$here/check/$1
-	key=$(hash_of "$0" "$repo/scripts/build-kernel.sh" "$repo"/scripts/config/*)
+	key=$(hash_of "$repo/scripts/check.sh" "$repo/scripts/build-kernel.sh" "$repo"/scripts/config/*)
 	case $1 in stock*)	# does not change
 		[ "$(cat "$out/messages.key" 2>/dev/null)" != "$key" ] || { cat "$out/messages"; return; } ;;
 	esac
 	rm -rf "$out/drivers/iommu" "$out/drivers/vfio"
 	TREE=$2 OUT=$out "$repo/scripts/build-kernel.sh" "$1" W=1 C=2 \
 		drivers/iommu/ drivers/vfio/ >/dev/null
-	grep -E '(warning|error|note): ' "$out/build.log" | sed "s|$2/||; s|\.\./||g" |
+	grep -E '(warning|error|note): ' "$out/build.log" | sed "s|$2/||g; s|\.\./||g" |
 		sed -E 's/:[0-9]+(:[0-9]+)?:/:/' | sort >"$out/messages"
 	echo "$key" >"$out/messages.key"
 	cat "$out/messages"
