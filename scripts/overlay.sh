@@ -54,12 +54,12 @@ apply_cocci() {
 		fetch "$f"
 		key=$cache/hooks/$(cd "$new" && hash_of "$f" "$hook")
 		if [ ! -f "$key" ]; then
-			mkdir -p "$stage/work/$(dirname "$f")"
-			cp "$new/$f" "$stage/work/$f"
+			mkdir -p "$stage/hooked/$(dirname "$f")"
+			cp "$new/$f" "$stage/hooked/$f"
 			# shellcheck disable=SC2086 # options are words
-			(cd "$stage/work" && spatch --very-quiet $options --sp-file "$hook" --in-place "$f") \
+			(cd "$stage/hooked" && spatch --very-quiet $options --sp-file "$hook" --in-place "$f") \
 				>"$stage/log" 2>&1 || { cat "$stage/log" >&2; die "$name: spatch failed on $f"; }
-			cp "$stage/work/$f" "$key.$$"
+			cp "$stage/hooked/$f" "$key.$$"
 			mv "$key.$$" "$key"
 		fi
 		! cmp -s "$new/$f" "$key" || die "$name: matches nothing in $f: the hook no longer fits this kernel"
