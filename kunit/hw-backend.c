@@ -199,7 +199,11 @@ static int set_feature(struct iommu_domain *domain,
 
 static struct iommu_dirty_root root_of(const struct hwm_domain *hd)
 {
-	return (struct iommu_dirty_root){ hd->root, hd->hw->kind->levels };
+	return (struct iommu_dirty_root){
+		.table = hd->root,
+		.level = hd->hw->kind->levels,
+		.bits = hd->hw->kind->fmt->level_bits,
+	};
 }
 
 static int do_walk(struct iommu_domain *domain, struct iommu_dirty_chunk *chunk,

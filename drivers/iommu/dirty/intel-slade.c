@@ -196,6 +196,7 @@ static struct iommu_dirty_root intel_root(const struct dmar_domain *dmar)
 	return (struct iommu_dirty_root){
 		.table = &dmar->pgd->val,
 		.level = agaw_to_level(dmar->agaw),
+		.bits = 9,
 	};
 }
 

@@ -15,6 +15,7 @@
 #ifndef __IOMMU_DIRTY_WALK_H
 #define __IOMMU_DIRTY_WALK_H
 
+#include <linux/align.h>
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
@@ -35,6 +36,8 @@ enum iommu_dirty_entry_kind {
  * @granule_shift: log2 of the bytes that an entry of level 1 maps
  * @level_bits: log2 of the entries of a table
  * @kind: what an entry of a level is; level 1 maps the smallest leaves
+ * @run: log2 of the number of neighbouring, aligned entries that together are
+ *	the leaf; hardware may mark any of them. NULL when a leaf is one entry.
  * @table: physical address of the table that a table entry points to
  * @dirty: was the leaf written?
  * @cleaned: the same leaf, not written
@@ -45,6 +48,7 @@ struct iommu_dirty_format {
 	unsigned int granule_shift;
 	unsigned int level_bits;
 	enum iommu_dirty_entry_kind (*kind)(u64 entry, unsigned int level);
+	unsigned int (*run)(u64 entry, unsigned int level);
 	phys_addr_t (*table)(u64 entry);
 	bool (*dirty)(u64 entry);
 	u64 (*cleaned)(u64 entry);
@@ -54,10 +58,12 @@ struct iommu_dirty_format {
  * struct iommu_dirty_root - where a walk starts
  * @table: top table
  * @level: its level, at most %IOMMU_DIRTY_MAX_LEVELS
+ * @bits: log2 of its entries, which may be fewer or more than another table's
  */
 struct iommu_dirty_root {
 	u64 *table;
 	unsigned int level;
+	unsigned int bits;
 };
 
 static __always_inline unsigned int
@@ -75,7 +81,8 @@ struct iommu_dirty_cursor {
 	u64 *entry;		/* the entry that maps the IOVA */
 	u64 value;		/* what was read from it */
 	enum iommu_dirty_entry_kind kind;
-	unsigned long first;	/* extent of the entry, first and last byte */
+	unsigned int run;	/* log2 of the entries of a leaf */
+	unsigned long first;	/* extent of the leaf, or of the entry */
 	unsigned long last;
 };
 
@@ -88,6 +95,16 @@ iommu_dirty_cursor_init(struct iommu_dirty_cursor *cur,
 	cur->tables[root->level] = root->table;
 }
 
+/* log2 of the entries that make up the leaf that @entry belongs to */
+static __always_inline unsigned int
+iommu_dirty_run(const struct iommu_dirty_format *fmt, u64 entry,
+		unsigned int level)
+{
+	if (!fmt->run || fmt->kind(entry, level) != IOMMU_DIRTY_ENTRY_LEAF)
+		return 0;
+	return fmt->run(entry, level);
+}
+
 /*
  * Go down to the entry of @iova that is a leaf or nothing. @iova must not be below
  * that of the call before.
@@ -98,12 +115,17 @@ iommu_dirty_cursor_seek(const struct iommu_dirty_format *fmt,
 {
 	for (;;) {
 		unsigned int shift = iommu_dirty_level_shift(fmt, cur->level);
-		unsigned long span = 1UL << shift;
+		unsigned long index = iova >> shift;
+		unsigned long span;
 
-		cur->entry = cur->tables[cur->level] +
-			     ((iova >> shift) & ((1UL << fmt->level_bits) - 1));
+		/* The root covers the IOVA: there all bits count */
+		if (cur->level != cur->top)
+			index &= (1UL << fmt->level_bits) - 1;
+		cur->entry = cur->tables[cur->level] + index;
 		cur->value = READ_ONCE(*cur->entry);
 		cur->kind = fmt->kind(cur->value, cur->level);
+		cur->run = iommu_dirty_run(fmt, cur->value, cur->level);
+		span = 1UL << (shift + cur->run);
 		cur->first = iova & ~(span - 1);
 		cur->last = cur->first + (span - 1);
 		if (cur->kind != IOMMU_DIRTY_ENTRY_TABLE)
@@ -136,14 +158,15 @@ static __always_inline bool
 iommu_dirty_root_covers(const struct iommu_dirty_format *fmt,
 			const struct iommu_dirty_root *root, unsigned long iova)
 {
-	unsigned int shift = iommu_dirty_level_shift(fmt, root->level + 1);
+	unsigned int shift =
+		iommu_dirty_level_shift(fmt, root->level) + root->bits;
 
 	return shift >= BITS_PER_LONG || !(iova >> shift);
 }
 
 /*
- * Level 1: a run of entries of one table, 64 at a time into a word of the mask.
- * Returns the IOVA that follows the last entry looked at.
+ * Level 1: entries of one table, 64 at a time into a word of the mask, up to one
+ * that is part of a larger leaf. Returns the IOVA that follows the last one.
  */
 static __always_inline unsigned long
 iommu_dirty_walk_smallest(const struct iommu_dirty_format *fmt,
@@ -171,6 +194,12 @@ iommu_dirty_walk_smallest(const struct iommu_dirty_format *fmt,
 			bool leaf = fmt->kind(value, 1) ==
 				    IOMMU_DIRTY_ENTRY_LEAF;
 
+			if (iommu_dirty_run(fmt, value, 1)) {
+				iova -= (unsigned long)(left - i) << shift;
+				nr = i;
+				left = nr;
+				break;
+			}
 			leaves += leaf;
 			word |= (unsigned long)(leaf && fmt->dirty(value)) << i;
 		}
@@ -184,6 +213,26 @@ iommu_dirty_walk_smallest(const struct iommu_dirty_format *fmt,
 		left -= nr;
 	}
 	return iova;
+}
+
+/* Was the leaf under the cursor written? Any of its entries may say so */
+static __always_inline bool
+iommu_dirty_leaf_dirty(const struct iommu_dirty_format *fmt,
+		       const struct iommu_dirty_cursor *cur)
+{
+	unsigned int i, nr = 1U << cur->run;
+	u64 *entry = PTR_ALIGN_DOWN(cur->entry, nr * sizeof(*entry));
+
+	if (!cur->run)
+		return fmt->dirty(cur->value);
+	for (i = 0; i < nr; i++) {
+		u64 value = READ_ONCE(entry[i]);
+
+		if (fmt->kind(value, cur->level) == IOMMU_DIRTY_ENTRY_LEAF &&
+		    fmt->dirty(value))
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -212,7 +261,7 @@ iommu_dirty_walk_table(const struct iommu_dirty_format *fmt,
 		unsigned long next;
 
 		iommu_dirty_cursor_seek(fmt, &cur, iova);
-		if (cur.level == 1) {
+		if (cur.level == 1 && !cur.run) {
 			next = iommu_dirty_walk_smallest(fmt, &cur, chunk,
 							 last);
 		} else {
@@ -221,7 +270,7 @@ iommu_dirty_walk_table(const struct iommu_dirty_format *fmt,
 				chunk->leaf_sizes |= cur.last - cur.first + 1;
 			}
 			if (cur.kind == IOMMU_DIRTY_ENTRY_LEAF &&
-			    fmt->dirty(cur.value)) {
+			    iommu_dirty_leaf_dirty(fmt, &cur)) {
 				unsigned int from, to;
 
 				from = (iova - chunk->iova) >> chunk->shift;
@@ -240,20 +289,37 @@ iommu_dirty_walk_table(const struct iommu_dirty_format *fmt,
 }
 
 /*
- * Make the leaf under the cursor clean unless it is clean already or is no longer
- * the leaf that was read. Hardware may set bits meanwhile: then look again.
+ * Make an entry clean unless it is clean already or is no longer the leaf that
+ * was read. Hardware may set bits meanwhile: then look again.
  */
+static __always_inline bool
+iommu_dirty_clean_entry(const struct iommu_dirty_format *fmt, u64 *entry,
+			u64 value, unsigned int level)
+{
+	while (fmt->kind(value, level) == IOMMU_DIRTY_ENTRY_LEAF &&
+	       fmt->dirty(value))
+		if (try_cmpxchg64(entry, &value, fmt->cleaned(value)))
+			return true;
+	return false;
+}
+
+/* Make every entry of the leaf under the cursor clean: was any of them dirty? */
 static __always_inline bool
 iommu_dirty_clean_leaf(const struct iommu_dirty_format *fmt,
 		       const struct iommu_dirty_cursor *cur)
 {
-	u64 value = cur->value;
+	unsigned int i, nr = 1U << cur->run;
+	u64 *entry = PTR_ALIGN_DOWN(cur->entry, nr * sizeof(*entry));
+	bool cleaned = false;
 
-	while (fmt->kind(value, cur->level) == IOMMU_DIRTY_ENTRY_LEAF &&
-	       fmt->dirty(value))
-		if (try_cmpxchg64(cur->entry, &value, fmt->cleaned(value)))
-			return true;
-	return false;
+	if (!cur->run)
+		return iommu_dirty_clean_entry(fmt, cur->entry, cur->value,
+					       cur->level);
+	for (i = 0; i < nr; i++)
+		cleaned |= iommu_dirty_clean_entry(fmt, entry + i,
+						   READ_ONCE(entry[i]),
+						   cur->level);
+	return cleaned;
 }
 
 /**
