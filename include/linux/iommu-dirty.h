@@ -96,11 +96,13 @@ struct iommu_dirty_chunk {
  *	nested child attached now, and in the state that the vendor's attach
  *	consults, so that one attached later is on before its first DMA. When it
  *	fails nothing has changed. Called with the attach lock held for write.
+ * @sync: Make what hardware has recorded of writes that are finished visible to
+ *	@walk; NULL when it always is. Called once for a read, before its first
+ *	walk, with the attach lock held for read. An error ends the read.
  * @walk: Report the leaves of [@iova, @last], which lies within @chunk, that are
  *	dirty, by setting the mask bits of the part that lies in the range, and
- *	count. Changes nothing. What the hardware needs for finished writes to be
- *	seen comes first. Called with the attach lock held for read; must not
- *	sleep, must not allocate.
+ *	count. Changes nothing. Called with the attach lock held for read; must
+ *	not sleep, must not allocate.
  * @clear: Make clean each dirty leaf of which every bit in the mask is set, and
  *	no other; note the extent of what was cleaned in @chunk. An entry that
  *	changed since it was read, but for hardware's own bits, is left alone.
@@ -113,6 +115,7 @@ struct iommu_dirty_chunk {
  *	reports everything dirty. Locks as for @clear.
  *
  * All but @walk, @clear and @flush may sleep. None may call back into the core.
+ * All but @sync must be there.
  */
 struct iommu_dirty_backend {
 	const char *name;
@@ -122,6 +125,7 @@ struct iommu_dirty_backend {
 			  ioasid_t pasid, struct iommu_dirty_caps *caps);
 	int (*set_feature)(struct iommu_domain *domain,
 			   enum iommu_dirty_feature feature, bool value);
+	int (*sync)(struct iommu_domain *domain);
 	int (*walk)(struct iommu_domain *domain,
 		    struct iommu_dirty_chunk *chunk, unsigned long iova,
 		    unsigned long last);

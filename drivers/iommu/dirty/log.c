@@ -2,7 +2,8 @@
 /*
  * IOMMU dirty tracking: the data path.
  *
- * A read goes through the range a chunk at a time:
+ * A read waits for hardware's pending updates once, and then goes through the
+ * range a chunk at a time:
  *
  *	walk	the dirty leaves of the chunk into a mask, changing nothing
  *	publish	the mask to the caller's bitmap
@@ -299,6 +300,16 @@ static int check_read(struct iommu_dirty_domain *dd,
 	return 0;
 }
 
+/* What was written before the read began has to be in it */
+static int sync_writes(struct iommu_dirty_domain *dd)
+{
+	lockdep_assert_held(&dd->attach_lock);
+	if (!dd->backend->sync ||
+	    READ_ONCE(dd->mode) != IOMMU_DIRTY_MODE_EXACT)
+		return 0;
+	return dd->backend->sync(dd->domain);
+}
+
 /**
  * iommu_dirty_read() - report the pages that devices wrote, and make them clean
  * @domain: domain that @owner started tracking on
@@ -347,7 +358,11 @@ int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
 		return -ENOMEM;
 
 	t0 = ktime_get_ns();
-	ret = read_range(dd, owner, rd, buf, &met_sizes);
+	down_read(&dd->attach_lock);
+	ret = read_allowed(dd, owner) ?: sync_writes(dd);
+	up_read(&dd->attach_lock);
+	if (!ret)
+		ret = read_range(dd, owner, rd, buf, &met_sizes);
 	ns = ktime_get_ns() - t0;
 
 	atomic64_inc(&dd->count.reads);
