@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU dirty tracking: Arm SMMUv3, both stages.
+ *
+ * An SMMU with HTTU (hardware translation table update) 2 or 3 sets the Access flag
+ * and the dirty state of leaves, when the context descriptor (stage 1, HA and HD)
+ * or the stream table entry (stage 2, S2HA and S2HD) tells it to. They are set when
+ * a device is attached to a domain that may be tracked and stay set for as long as
+ * the domain lives: all context descriptors of an ASID must agree, so that
+ * switching them one by one would pass through a state that the architecture
+ * forbids, and a leaf that was made clean faults where HD is off. While nobody
+ * tracks, leaves are mapped without DBM and hardware writes none of them. A domain
+ * belongs to one SMMU, so either all of its devices record or none does.
+ *
+ * A cached translation remembers that its leaf is writable and dirty; hardware does
+ * not look at the leaf again until it is invalidated. A dirty state that hardware
+ * has recorded can be seen for certain only after a CMD_SYNC that was issued when
+ * the write had completed.
+ */
+#define pr_fmt(fmt) "iommu-dirty: arm-smmu-v3: " fmt
+
+#include <linux/io-pgtable.h>
+#include <linux/iommu-dirty.h>
+#include <linux/module.h>
+
+#include "../arm/arm-smmu-v3/arm-smmu-v3.h"
+#include "../io-pgtable-arm.h"
+#include "../iommu-priv.h"
+#include "arm-smmu-v3.h"
+#include "fmt-lpae.h"
+
+/* IDR0.HTTU: hardware updates the Access flag in table descriptors too (HAFT) */
+#define IDR0_HTTU_ACCESS_DIRTY_TABLE	3
+/* IDR3.BBML: how a live leaf may change size. 2: without a break, no conflict */
+#define IDR3_BBML			GENMASK(12, 11)
+
+/* More invalidations than this, one for a page each, and all is invalidated */
+#define MAX_PAGE_INVALIDATIONS		512
+
+static const struct iommu_ops *arm_ops;
+
+static bool smmu_records(const struct arm_smmu_device *smmu)
+{
+	const u32 needs = ARM_SMMU_FEAT_HA | ARM_SMMU_FEAT_HD |
+			  ARM_SMMU_FEAT_COHERENCY;
+
+	return (smmu->features & needs) == needs;
+}
+
+/**
+ * iommu_dirty_arm_httu() - what the driver should make of IDR0.HTTU
+ * @httu: the field's value
+ *
+ * The stock driver knows nothing of the value that adds table descriptors, and
+ * takes hardware that has it for hardware that updates nothing.
+ *
+ * Return: a value that the driver knows.
+ */
+u32 iommu_dirty_arm_httu(u32 httu)
+{
+	return httu == IDR0_HTTU_ACCESS_DIRTY_TABLE ? IDR0_HTTU_ACCESS_DIRTY :
+						      httu;
+}
+
+/**
+ * iommu_dirty_arm_records() - shall walks of a domain's table record writes?
+ * @smmu_domain: domain that a device is being attached to
+ * @smmu: the device's SMMU
+ *
+ * Return: the same for every device of the domain and as long as it lives.
+ */
+bool iommu_dirty_arm_records(const struct arm_smmu_domain *smmu_domain,
+			     const struct arm_smmu_device *smmu)
+{
+	return smmu_domain->domain.type == IOMMU_DOMAIN_UNMANAGED &&
+	       smmu_records(smmu);
+}
+
+static bool arm_claims(const struct iommu_domain *domain)
+{
+	return domain->type == IOMMU_DOMAIN_UNMANAGED &&
+	       domain->owner == arm_ops;
+}
+
+static unsigned int stage_of(const struct arm_smmu_domain *smmu_domain)
+{
+	return smmu_domain->stage == ARM_SMMU_DOMAIN_S1 ? 1 : 2;
+}
+
+/*
+ * Firmware may have taken HTTU back (ACPI's IORT does so by leaving it out): then
+ * the registers do not count.
+ */
+static u32 smmu_abilities(const struct arm_smmu_device *smmu)
+{
+	u32 idr0 = readl_relaxed(smmu->base + ARM_SMMU_IDR0);
+	u32 idr3 = readl_relaxed(smmu->base + ARM_SMMU_IDR3);
+	u32 flags = 0;
+
+	if (!smmu_records(smmu))
+		return 0;
+	flags |= IOMMU_DIRTY_CAP_RECORD;
+	if (FIELD_GET(IDR0_HTTU, idr0) == IDR0_HTTU_ACCESS_DIRTY_TABLE)
+		flags |= IOMMU_DIRTY_CAP_TABLE_ACCESS;
+	if (FIELD_GET(IDR3_BBML, idr3) == 2)
+		flags |= IOMMU_DIRTY_CAP_SPLIT | IOMMU_DIRTY_CAP_MERGE;
+	return flags;
+}
+
+/*
+ * The table alone can do what its SMMU can. One that the driver has not made yet
+ * belongs to none and can do nothing: the core asks again when it is attached.
+ */
+static int arm_capability(struct iommu_domain *domain, struct device *dev,
+			  ioasid_t pasid, struct iommu_dirty_caps *caps)
+{
+	const struct arm_smmu_device *smmu = NULL;
+
+	if (dev) {
+		struct arm_smmu_master *master;
+
+		if (!dev->iommu || !dev->iommu->iommu_dev ||
+		    dev_iommu_ops(dev) != arm_ops)
+			return -ENODEV;
+		master = dev_iommu_priv_get(dev);
+		smmu = master->smmu;
+		if (arm_smmu_ats_supported(master))
+			caps->flags |= IOMMU_DIRTY_CAP_ATS_DIRTY;
+		caps->stage = smmu->features & ARM_SMMU_FEAT_TRANS_S1 ? 1 : 2;
+	}
+	if (domain) {
+		const struct arm_smmu_domain *smmu_domain =
+			to_smmu_domain(domain);
+
+		caps->stage = stage_of(smmu_domain);
+		if (smmu_domain->pgtbl_ops) {
+			caps->leaf_sizes = domain->pgsize_bitmap;
+			smmu = smmu ?: smmu_domain->smmu;
+		}
+	}
+	if (smmu)
+		caps->flags |= smmu_abilities(smmu);
+	caps->flags |= IOMMU_DIRTY_CAP_BORN_DIRTY;
+	return 0;
+}
+
+/* Recording goes on with the first attach, see above: nothing is left to switch */
+static int arm_set_feature(struct iommu_domain *domain,
+			   enum iommu_dirty_feature feature, bool value)
+{
+	return feature == IOMMU_DIRTY_FEATURE_RECORD ? 0 : -EOPNOTSUPP;
+}
+
+/* Wait for all that was submitted to the SMMU; -ETIMEDOUT when it hangs */
+static int arm_sync(struct iommu_domain *domain)
+{
+	struct arm_smmu_device *smmu = to_smmu_domain(domain)->smmu;
+
+	return arm_smmu_cmdq_issue_cmdlist(smmu, &smmu->cmdq, NULL, 0, true);
+}
+
+static unsigned int granule_shift(unsigned int tg)
+{
+	switch (tg) {
+	case ARM_LPAE_TCR_TG0_64K:
+		return 16;
+	case ARM_LPAE_TCR_TG0_16K:
+		return 14;
+	default:
+		return 12;
+	}
+}
+
+static struct iommu_dirty_root arm_root(struct arm_smmu_domain *smmu_domain,
+					struct lpae_geometry *geo)
+{
+	const struct io_pgtable_cfg *cfg =
+		&io_pgtable_ops_to_pgtable(smmu_domain->pgtbl_ops)->cfg;
+
+	if (smmu_domain->stage == ARM_SMMU_DOMAIN_S1) {
+		*geo = (struct lpae_geometry) {
+			.stage = 1,
+			.granule_shift =
+				granule_shift(cfg->arm_lpae_s1_cfg.tcr.tg),
+			.ia_bits = 64 - cfg->arm_lpae_s1_cfg.tcr.tsz,
+		};
+		return lpae_root(geo, phys_to_virt(cfg->arm_lpae_s1_cfg.ttbr));
+	}
+	*geo = (struct lpae_geometry) {
+		.stage = 2,
+		.granule_shift = granule_shift(cfg->arm_lpae_s2_cfg.vtcr.tg),
+		.ia_bits = 64 - cfg->arm_lpae_s2_cfg.vtcr.tsz,
+		.sl0 = cfg->arm_lpae_s2_cfg.vtcr.sl,
+	};
+	return lpae_root(geo, phys_to_virt(cfg->arm_lpae_s2_cfg.vttbr));
+}
+
+static int arm_walk(struct iommu_domain *domain,
+		    struct iommu_dirty_chunk *chunk, unsigned long iova,
+		    unsigned long last)
+{
+	struct lpae_geometry geo;
+	struct iommu_dirty_root root = arm_root(to_smmu_domain(domain), &geo);
+
+	return lpae_walk(&geo, &root, chunk, iova, last);
+}
+
+static int arm_clear(struct iommu_domain *domain,
+		     struct iommu_dirty_chunk *chunk)
+{
+	struct lpae_geometry geo;
+	struct iommu_dirty_root root = arm_root(to_smmu_domain(domain), &geo);
+
+	return lpae_clear(&geo, &root, chunk);
+}
+
+/*
+ * The driver's own invalidations, by ASID or VMID, with the device TLBs after them.
+ * The range holds leaves of any size: the invalidation must not name a level (TTL),
+ * as it does when it is for leaves of one size. The driver drops the result of the
+ * commands, so ask once more: CMD_SYNCs complete in order.
+ */
+static int arm_flush(struct iommu_domain *domain, unsigned long iova,
+		     unsigned long last)
+{
+	struct arm_smmu_domain *smmu_domain = to_smmu_domain(domain);
+	struct io_pgtable *iop =
+		io_pgtable_ops_to_pgtable(smmu_domain->pgtbl_ops);
+	unsigned long granule = BIT(__ffs(domain->pgsize_bitmap));
+	unsigned long size = last - iova + 1;
+
+	if (!(smmu_domain->smmu->features & ARM_SMMU_FEAT_RANGE_INV) &&
+	    size / granule > MAX_PAGE_INVALIDATIONS)
+		io_pgtable_tlb_flush_all(iop);
+	else
+		io_pgtable_tlb_flush_walk(iop, iova, size, granule);
+	return arm_sync(domain);
+}
+
+static const struct iommu_dirty_backend arm_backend = {
+	.name = "arm-smmu-v3",
+	.owner = THIS_MODULE,
+	.claims = arm_claims,
+	.capability = arm_capability,
+	.set_feature = arm_set_feature,
+	.sync = arm_sync,
+	.walk = arm_walk,
+	.clear = arm_clear,
+	.flush = arm_flush,
+};
+
+/**
+ * iommu_dirty_arm_register() - register the SMMUv3 driver and its backend
+ * @drv: the driver
+ * @ops: its operations, by which its domains are known
+ *
+ * The driver works without its backend; its domains are then not tracked.
+ *
+ * Return: platform_driver_register()'s.
+ */
+int iommu_dirty_arm_register(struct platform_driver *drv,
+			     const struct iommu_ops *ops)
+{
+	int ret;
+
+	arm_ops = ops;
+	ret = iommu_dirty_register(&arm_backend);
+	if (ret)
+		pr_warn("cannot register: %d\n", ret);
+	ret = platform_driver_register(drv);
+	if (ret)
+		iommu_dirty_arm_unregister();
+	return ret;
+}
+
+/**
+ * iommu_dirty_arm_unregister() - the driver is going away
+ *
+ * No domain is left then: each pins the driver's module.
+ */
+void iommu_dirty_arm_unregister(void)
+{
+	iommu_dirty_unregister(&arm_backend);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The SMMUv3 driver leaves dirty tracking to its backend, which says whose walks
+// record writes and understands every value of IDR0.HTTU.
+// Target: drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c
+// Adds: 8
+// Removes: 5
+
+@ includes @
+@@
+ #include "arm-smmu-v3.h"
++#include <linux/iommu-dirty.h>
++#include "../../dirty/arm-smmu-v3.h"
+
+@ used @
+@@
+ arm_smmu_get_ste_used(...)
+ {
+ <...
+-STRTAB_STE_2_S2PTW
++STRTAB_STE_2_S2PTW | IOMMU_DIRTY_ARM_STE_2_USED
+ ...>
+ }
+
+@ stage1 @
+identifier target, master, smmu_domain, cfg;
+@@
+ void arm_smmu_make_s1_cd(struct arm_smmu_cd *target, struct arm_smmu_master *master, struct arm_smmu_domain *smmu_domain)
+ {
+ <...
+-cfg->quirks & IO_PGTABLE_QUIRK_ARM_HD
++cfg->quirks & IO_PGTABLE_QUIRK_ARM_HD || iommu_dirty_arm_records(smmu_domain, master->smmu)
+ ...>
+ }
+
+@ stage2 @
+identifier target, master, smmu_domain, ats_enabled;
+@@
+ void arm_smmu_make_s2_domain_ste(struct arm_smmu_ste *target, struct arm_smmu_master *master, struct arm_smmu_domain *smmu_domain, bool ats_enabled)
+ {
+ <...
+-STRTAB_STE_2_S2PTW
++STRTAB_STE_2_S2PTW | iommu_dirty_arm_ste_2(smmu_domain, master->smmu)
+ ...>
+ }
+
+@ finalise @
+identifier flags;
+@@
+ arm_smmu_domain_finalise(..., u32 flags)
+ {
+ ...
+-bool enable_dirty = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
++bool enable_dirty = iommu_dirty_left_to_driver(flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+ ...
+ }
+
+@ httu @
+expression reg;
+@@
+-FIELD_GET(IDR0_HTTU, reg)
++iommu_dirty_arm_httu(FIELD_GET(IDR0_HTTU, reg))
+
+@ unregister @
+identifier drv;
+@@
+ arm_smmu_driver_unregister(struct platform_driver *drv)
+ {
+ ...
+ platform_driver_unregister(drv);
++iommu_dirty_arm_unregister();
+ }
