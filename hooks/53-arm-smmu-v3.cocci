@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The SMMUv3 driver leaves dirty tracking to its backend, which says whose walks
-// record writes and understands every value of IDR0.HTTU.
+// walks record writes and understands every value of IDR0.HTTU. Errors of the
+// command queue, which the driver drops, are counted for it.
 // Target: drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c
-// Adds: 8
+// Adds: 10
 // Removes: 5
 
 @ includes @
@@ -10,6 +11,32 @@
  #include "arm-smmu-v3.h"
 +#include <linux/iommu-dirty.h>
 +#include "../../dirty/arm-smmu-v3.h"
+
+@ error @
+expression E;
+@@
+ __arm_smmu_cmdq_skip_err(...)
+ {
+ ...
++iommu_dirty_arm_cmdq_error();
+ dev_err(E, "CMDQ error (cons 0x%08x): %s\n", ...);
+ ...
+ }
+
+@ timeout @
+identifier ret;
+expression E;
+@@
+ arm_smmu_cmdq_issue_cmdlist(...)
+ {
+ <...
+ ret = arm_smmu_cmdq_poll_until_sync(...);
+ if (ret) {
++iommu_dirty_arm_cmdq_error();
+ dev_err_ratelimited(E, ...);
+ }
+ ...>
+ }
 
 @ used @
 @@

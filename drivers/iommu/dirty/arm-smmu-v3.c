@@ -17,8 +17,6 @@
  * has recorded can be seen for certain only after a CMD_SYNC that was issued when
  * the write had completed.
  */
-#define pr_fmt(fmt) "iommu-dirty: arm-smmu-v3: " fmt
-
 #include <linux/io-pgtable.h>
 #include <linux/iommu-dirty.h>
 #include <linux/module.h>
@@ -39,12 +37,26 @@
 
 static const struct iommu_ops *arm_ops;
 
+/* Command queue errors so far, of all SMMUs: see arm_flush() */
+static atomic_t cmdq_errors = ATOMIC_INIT(0);
+
+static u32 smmu_httu(const struct arm_smmu_device *smmu)
+{
+	return FIELD_GET(IDR0_HTTU, readl_relaxed(smmu->base + ARM_SMMU_IDR0));
+}
+
+/*
+ * Firmware may take HTTU back: ACPI's IORT does so by leaving it out, and then the
+ * register does not count. It cannot give what the hardware does not have, where
+ * HA and HD make the descriptor illegal and stop all DMA.
+ */
 static bool smmu_records(const struct arm_smmu_device *smmu)
 {
 	const u32 needs = ARM_SMMU_FEAT_HA | ARM_SMMU_FEAT_HD |
 			  ARM_SMMU_FEAT_COHERENCY;
 
-	return (smmu->features & needs) == needs;
+	return (smmu->features & needs) == needs &&
+	       smmu_httu(smmu) >= IDR0_HTTU_ACCESS_DIRTY;
 }
 
 /**
@@ -87,20 +99,17 @@ static unsigned int stage_of(const struct arm_smmu_domain *smmu_domain)
 	return smmu_domain->stage == ARM_SMMU_DOMAIN_S1 ? 1 : 2;
 }
 
-/*
- * Firmware may have taken HTTU back (ACPI's IORT does so by leaving it out): then
- * the registers do not count.
- */
+/* IORT has no value for access flags in tables, so without a device tree: none */
 static u32 smmu_abilities(const struct arm_smmu_device *smmu)
 {
-	u32 idr0 = readl_relaxed(smmu->base + ARM_SMMU_IDR0);
 	u32 idr3 = readl_relaxed(smmu->base + ARM_SMMU_IDR3);
 	u32 flags = 0;
 
 	if (!smmu_records(smmu))
 		return 0;
 	flags |= IOMMU_DIRTY_CAP_RECORD;
-	if (FIELD_GET(IDR0_HTTU, idr0) == IDR0_HTTU_ACCESS_DIRTY_TABLE)
+	if (smmu->dev->of_node &&
+	    smmu_httu(smmu) == IDR0_HTTU_ACCESS_DIRTY_TABLE)
 		flags |= IOMMU_DIRTY_CAP_TABLE_ACCESS;
 	if (FIELD_GET(IDR3_BBML, idr3) == 2)
 		flags |= IOMMU_DIRTY_CAP_SPLIT | IOMMU_DIRTY_CAP_MERGE;
@@ -151,7 +160,7 @@ static int arm_set_feature(struct iommu_domain *domain,
 	return feature == IOMMU_DIRTY_FEATURE_RECORD ? 0 : -EOPNOTSUPP;
 }
 
-/* Wait for all that was submitted to the SMMU; -ETIMEDOUT when it hangs */
+/* What is recorded is visible when a CMD_SYNC has completed, on any queue */
 static int arm_sync(struct iommu_domain *domain)
 {
 	struct arm_smmu_device *smmu = to_smmu_domain(domain)->smmu;
@@ -214,11 +223,24 @@ static int arm_clear(struct iommu_domain *domain,
 	return lpae_clear(&geo, &root, chunk);
 }
 
+/**
+ * iommu_dirty_arm_cmdq_error() - a command failed, or a CMD_SYNC timed out
+ *
+ * Context: any.
+ */
+void iommu_dirty_arm_cmdq_error(void)
+{
+	atomic_inc(&cmdq_errors);
+}
+
 /*
  * The driver's own invalidations, by ASID or VMID, with the device TLBs after them.
  * The range holds leaves of any size: the invalidation must not name a level (TTL),
- * as it does when it is for leaves of one size. The driver drops the result of the
- * commands, so ask once more: CMD_SYNCs complete in order.
+ * as it does when it is for leaves of one size.
+ *
+ * The driver waits for the commands and drops what came of them: a command that was
+ * skipped, and a device TLB that did not answer, look like success. All of these
+ * are counted before the wait ends. Another SMMU's error is taken for ours.
  */
 static int arm_flush(struct iommu_domain *domain, unsigned long iova,
 		     unsigned long last)
@@ -228,13 +250,14 @@ static int arm_flush(struct iommu_domain *domain, unsigned long iova,
 		io_pgtable_ops_to_pgtable(smmu_domain->pgtbl_ops);
 	unsigned long granule = BIT(__ffs(domain->pgsize_bitmap));
 	unsigned long size = last - iova + 1;
+	int errors = atomic_read(&cmdq_errors);
 
 	if (!(smmu_domain->smmu->features & ARM_SMMU_FEAT_RANGE_INV) &&
 	    size / granule > MAX_PAGE_INVALIDATIONS)
 		io_pgtable_tlb_flush_all(iop);
 	else
 		io_pgtable_tlb_flush_walk(iop, iova, size, granule);
-	return arm_sync(domain);
+	return atomic_read(&cmdq_errors) == errors ? 0 : -EIO;
 }
 
 static const struct iommu_dirty_backend arm_backend = {
@@ -254,9 +277,7 @@ static const struct iommu_dirty_backend arm_backend = {
  * @drv: the driver
  * @ops: its operations, by which its domains are known
  *
- * The driver works without its backend; its domains are then not tracked.
- *
- * Return: platform_driver_register()'s.
+ * Return: 0; or what iommu_dirty_register() or platform_driver_register() says.
  */
 int iommu_dirty_arm_register(struct platform_driver *drv,
 			     const struct iommu_ops *ops)
@@ -266,7 +287,7 @@ int iommu_dirty_arm_register(struct platform_driver *drv,
 	arm_ops = ops;
 	ret = iommu_dirty_register(&arm_backend);
 	if (ret)
-		pr_warn("cannot register: %d\n", ret);
+		return ret;
 	ret = platform_driver_register(drv);
 	if (ret)
 		iommu_dirty_arm_unregister();

@@ -32,6 +32,7 @@ bool arm_smmu_ats_supported(struct arm_smmu_master *master);
 int iommu_dirty_arm_register(struct platform_driver *drv,
 			     const struct iommu_ops *ops);
 void iommu_dirty_arm_unregister(void);
+void iommu_dirty_arm_cmdq_error(void);
 u32 iommu_dirty_arm_httu(u32 httu);
 bool iommu_dirty_arm_records(const struct arm_smmu_domain *smmu_domain,
 			     const struct arm_smmu_device *smmu);
@@ -59,6 +60,7 @@ iommu_dirty_arm_ste_2(const struct arm_smmu_domain *smmu_domain,
 #define iommu_dirty_arm_records(smmu_domain, smmu) false
 #define iommu_dirty_arm_httu(httu) (httu)
 #define iommu_dirty_arm_unregister() do { } while (0)
+#define iommu_dirty_arm_cmdq_error() do { } while (0)
 
 #endif /* CONFIG_IOMMU_DIRTY_ARM */
 

@@ -11,6 +11,10 @@
  * be walked with HD off.
  *
  * Levels count from the smallest leaves: 1 is the architecture's level 3.
+ *
+ * Entries of a contiguous run are cleaned one after the other, and for a moment
+ * differ. io-pgtable never makes such runs; who does has to know that hardware
+ * which minds (a TLB conflict) can report it.
  */
 #ifndef __IOMMU_DIRTY_FMT_LPAE_H
 #define __IOMMU_DIRTY_FMT_LPAE_H

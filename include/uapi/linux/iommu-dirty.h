@@ -57,9 +57,12 @@ enum iommu_dirty_reason {
 /**
  * enum iommu_dirty_cap_flags - what a domain and the devices attached to it can do
  * @IOMMU_DIRTY_CAP_RECORD: hardware records writes in the page table
- * @IOMMU_DIRTY_CAP_SPLIT: large leaves can be split while DMA runs
- * @IOMMU_DIRTY_CAP_MERGE: split leaves can be merged again while DMA runs
- * @IOMMU_DIRTY_CAP_TABLE_ACCESS: hardware sets an access flag in table entries
+ * @IOMMU_DIRTY_CAP_SPLIT: hardware allows large leaves to be split while DMA
+ *	runs; nothing does so yet
+ * @IOMMU_DIRTY_CAP_MERGE: hardware allows split leaves to be merged again while
+ *	DMA runs; nothing does so yet
+ * @IOMMU_DIRTY_CAP_TABLE_ACCESS: hardware can set an access flag in table
+ *	entries; it is not switched on yet
  * @IOMMU_DIRTY_CAP_BORN_DIRTY: a leaf mapped while tracking is on may be
  *	reported once without having been written
  * @IOMMU_DIRTY_CAP_ATS_DIRTY: a device holds a translation cache of its own,
