@@ -55,12 +55,14 @@ enum iommu_dirty_feature {
 
 /**
  * struct iommu_dirty_chunk - the piece of IOVA space that one step works on
- * @iova: IOVA of bit 0 of @mask; a multiple of the chunk's size, so that no leaf
- *	crosses its edge
- * @shift: log2 of the bytes that a bit stands for; the smallest leaf size
+ * @iova: IOVA of bit 0 of @mask; a multiple of the chunk's size, so that a leaf
+ *	either lies in the chunk or is larger and covers all of it
+ * @shift: log2 of the bytes that a bit stands for: the smallest leaf size, or the
+ *	size of the one leaf that the chunk consists of
  * @nbits: bits in @mask, a power of two
  * @mask: ->walk sets the bits of dirty leaves, ->clear reads them
- * @leaf_sizes: ->walk adds the sizes of the leaves it met, bytes, one bit each
+ * @leaf_sizes: ->walk and ->clear add the sizes of the leaves they met, bytes, one
+ *	bit each
  * @leaves: ->walk adds the number of leaves it looked at
  * @dirty: ->walk adds the number of those that were dirty
  * @cleared: ->clear adds the number of leaves that it made clean
@@ -103,8 +105,8 @@ struct iommu_dirty_chunk {
  *	dirty, by setting the mask bits of the part that lies in the range, and
  *	count. Changes nothing. Called with the attach lock held for read; must
  *	not sleep, must not allocate.
- * @clear: Make clean each dirty leaf of which every bit in the mask is set, and
- *	no other; note the extent of what was cleaned in @chunk. An entry that
+ * @clear: Make clean each dirty leaf that lies in the chunk and of which every bit
+ *	in the mask is set, and no other; note the extent of what was cleaned in @chunk. An entry that
  *	changed since it was read, but for hardware's own bits, is left alone.
  *	On error what has been cleaned is noted too. Called with the attach lock
  *	held for read and the domain's mutex held.

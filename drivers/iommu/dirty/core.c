@@ -382,8 +382,7 @@ static int start_locked(struct iommu_dirty_domain *dd, const void *owner)
 	lockdep_assert_held_write(&dd->attach_lock);
 	if (dd->mode != IOMMU_DIRTY_MODE_OFF)
 		return dd->owner == owner ? -EALREADY : -EBUSY;
-	if (!(dd->caps.flags & IOMMU_DIRTY_CAP_RECORD) ||
-	    !iommu_dirty_leaves_fit(dd))
+	if (!(dd->caps.flags & IOMMU_DIRTY_CAP_RECORD) || !dd->caps.leaf_sizes)
 		return -EOPNOTSUPP;
 
 	ret = dd->backend->set_feature(dd->domain, IOMMU_DIRTY_FEATURE_RECORD,

@@ -37,19 +37,15 @@ struct read_buffers {
 	unsigned long out[PUBLISH_BYTES / sizeof(long)];
 };
 
-/*
- * Position @chunk where @iova is. Its size is a multiple of the largest leaf's,
- * so that every leaf lies in one chunk and can be cleaned when all is asked for.
- */
-static void chunk_place(struct iommu_dirty_domain *dd,
-			struct read_buffers *buf, unsigned long iova)
+static void chunk_init(struct read_buffers *buf, unsigned long iova,
+		       unsigned int shift, unsigned int nbits)
 {
 	struct iommu_dirty_chunk *chunk = &buf->chunk;
 
-	chunk->shift = __ffs64(dd->caps.leaf_sizes);
-	chunk->nbits = CHUNK_BITS;
+	chunk->shift = shift;
+	chunk->nbits = nbits;
 	chunk->mask = buf->mask;
-	chunk->iova = iova & ~((CHUNK_BITS << chunk->shift) - 1);
+	chunk->iova = iova & ~(((unsigned long)nbits << shift) - 1);
 	chunk->leaf_sizes = 0;
 	chunk->leaves = 0;
 	chunk->dirty = 0;
@@ -57,6 +53,29 @@ static void chunk_place(struct iommu_dirty_domain *dd,
 	chunk->first = ULONG_MAX;
 	chunk->last = 0;
 	bitmap_zero(chunk->mask, chunk->nbits);
+}
+
+/* Position the chunk where @iova is, with a bit for each of the smallest leaves */
+static void chunk_place(struct iommu_dirty_domain *dd,
+			struct read_buffers *buf, unsigned long iova)
+{
+	chunk_init(buf, iova, __ffs64(dd->caps.leaf_sizes), CHUNK_BITS);
+}
+
+/*
+ * Was it part of one leaf? Leaves and chunks are aligned to their sizes: then let
+ * the chunk be that leaf, with one bit for all of it, so that it can be made
+ * clean. The caller does its step again.
+ */
+static bool chunk_outgrown(struct read_buffers *buf)
+{
+	struct iommu_dirty_chunk *chunk = &buf->chunk;
+	unsigned int largest = fls64(chunk->leaf_sizes);
+
+	if (!largest || largest - 1 <= chunk->shift + ilog2(chunk->nbits))
+		return false;
+	chunk_init(buf, chunk->iova, largest - 1, 1);
+	return true;
 }
 
 static unsigned long chunk_last(const struct iommu_dirty_chunk *chunk)
@@ -72,14 +91,6 @@ static void chunk_fill(struct iommu_dirty_chunk *chunk, unsigned long iova,
 	unsigned int last_bit = (last - chunk->iova) >> chunk->shift;
 
 	bitmap_set(chunk->mask, first_bit, last_bit - first_bit + 1);
-}
-
-/* Tables with a leaf that is larger than a chunk cannot be served */
-bool iommu_dirty_leaves_fit(const struct iommu_dirty_domain *dd)
-{
-	u64 sizes = dd->caps.leaf_sizes;
-
-	return sizes && __fls(sizes) - __ffs64(sizes) <= ilog2(CHUNK_BITS);
 }
 
 /* Make clean what the chunk's mask names, and flush it whatever happens */
@@ -170,6 +181,9 @@ static int publish_chunk(const struct iommu_dirty_read *rd,
 
 		first = chunk->iova + ((unsigned long)start << chunk->shift);
 		last = chunk->iova + ((unsigned long)end << chunk->shift) - 1;
+		/* One leaf for a chunk can be more than what was asked for */
+		first = max(first, rd->iova);
+		last = min(last, rd->last);
 		ret = publisher_add(&pub, (first - rd->iova) >> page_shift,
 				    (last - rd->iova) >> page_shift);
 		if (ret)
@@ -231,22 +245,32 @@ static int clear_chunk(struct iommu_dirty_domain *dd, const void *owner,
 	return clear_and_flush(dd, chunk);
 }
 
+/* From @first on, which is mapped, up to the end of the chunk or of the read */
 static int read_chunk(struct iommu_dirty_domain *dd, const void *owner,
 		      const struct iommu_dirty_read *rd,
-		      struct read_buffers *buf, unsigned long first,
-		      unsigned long last)
+		      struct read_buffers *buf, unsigned long first)
 {
 	struct iommu_dirty_chunk *chunk = &buf->chunk;
 	int ret;
 
-	ret = walk_chunk(dd, owner, rd, chunk, first, last);
-	if (ret || bitmap_empty(chunk->mask, chunk->nbits))
-		return ret;
+	chunk_place(dd, buf, first);
+	do {
+		ret = walk_chunk(dd, owner, rd, chunk, first,
+				 min(rd->last, chunk_last(chunk)));
+		if (ret)
+			return ret;
+	} while (chunk_outgrown(buf));
+	if (bitmap_empty(chunk->mask, chunk->nbits))
+		return 0;
 
 	ret = publish_chunk(rd, buf);
 	if (ret || rd->flags & IOMMU_DIRTY_READ_NO_CLEAR)
 		return ret;
 
+	/* A leaf of which only a part was reported */
+	if (chunk->nbits == 1 &&
+	    (chunk->iova < rd->iova || chunk_last(chunk) > rd->last))
+		return 0;
 	return clear_chunk(dd, owner, chunk);
 }
 
@@ -262,10 +286,8 @@ static int read_range(struct iommu_dirty_domain *dd, const void *owner,
 	while (rd->mapped->next(rd->mapped, pos, rd->last, &range)) {
 		unsigned long last;
 
-		chunk_place(dd, buf, range.iova);
+		ret = read_chunk(dd, owner, rd, buf, range.iova);
 		last = min(rd->last, chunk_last(chunk));
-
-		ret = read_chunk(dd, owner, rd, buf, range.iova, last);
 		*met_sizes |= chunk->leaf_sizes;
 		atomic64_add(chunk->leaves, &dd->count.leaves);
 		atomic64_add(chunk->dirty, &dd->count.dirty);
@@ -409,9 +431,15 @@ int iommu_dirty_clean(struct iommu_dirty_domain *dd,
 
 		down_read(&dd->attach_lock);
 		ret = clear_and_flush(dd, chunk);
+		if (!ret && chunk_outgrown(buf)) {
+			chunk->first = chunk->iova;
+			chunk->last = chunk_last(chunk);
+			chunk_fill(chunk, chunk->first, chunk->last);
+			ret = clear_and_flush(dd, chunk);
+		}
 		up_read(&dd->attach_lock);
 
-		pos = last + 1;
+		pos = chunk_last(chunk) + 1;
 		if (!pos)
 			break;
 		if (fatal_signal_pending(current))

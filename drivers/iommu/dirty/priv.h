@@ -84,7 +84,6 @@ void iommu_dirty_set_mode(struct iommu_dirty_domain *dd,
 void iommu_dirty_recompute(struct iommu_dirty_domain *dd);
 
 /* log.c */
-bool iommu_dirty_leaves_fit(const struct iommu_dirty_domain *dd);
 int iommu_dirty_clean(struct iommu_dirty_domain *dd,
 		      const struct iommu_dirty_ranges *mapped);
 

@@ -328,7 +328,8 @@ iommu_dirty_clean_leaf(const struct iommu_dirty_format *fmt,
  * @root: top table
  * @chunk: names the leaves, and is told which were made clean
  *
- * A leaf is made clean when every bit that it covers is set in the mask.
+ * A leaf is made clean when every bit that it covers is set in the mask. One that
+ * does not fit in the chunk is left alone, and its size noted.
  *
  * Return: 0; -ERANGE when the mask names what the table does not reach.
  */
@@ -344,23 +345,27 @@ iommu_dirty_clear_table(const struct iommu_dirty_format *fmt,
 	while (bit < chunk->nbits) {
 		unsigned long iova =
 			chunk->iova + ((unsigned long)bit << chunk->shift);
-		unsigned int from, to;
+		unsigned long to;
 
 		if (!iommu_dirty_root_covers(fmt, root, iova))
 			return -ERANGE;
 		iommu_dirty_cursor_seek(fmt, &cur, iova);
+		if (cur.kind == IOMMU_DIRTY_ENTRY_LEAF)
+			chunk->leaf_sizes |= cur.last - cur.first + 1;
 
-		from = (cur.first - chunk->iova) >> chunk->shift;
-		to = min((cur.last - chunk->iova) >> chunk->shift,
-			 (unsigned long)chunk->nbits - 1);
-		if (cur.kind == IOMMU_DIRTY_ENTRY_LEAF && bit == from &&
-		    find_next_zero_bit(chunk->mask, to + 1, from) > to &&
+		/* The mask has to name the whole leaf, and so to start with it */
+		to = (cur.last - chunk->iova) >> chunk->shift;
+		if (cur.kind == IOMMU_DIRTY_ENTRY_LEAF &&
+		    cur.first == iova && to < chunk->nbits &&
+		    find_next_zero_bit(chunk->mask, to + 1, bit) > to &&
 		    iommu_dirty_clean_leaf(fmt, &cur)) {
 			chunk->cleared++;
 			chunk->first = min(chunk->first, cur.first);
 			chunk->last = max(chunk->last, cur.last);
 		}
 
+		if (to >= chunk->nbits - 1)
+			return 0;
 		bit = find_next_bit(chunk->mask, chunk->nbits, to + 1);
 		iommu_dirty_cursor_climb(fmt, &cur, chunk->iova +
 					 ((unsigned long)bit << chunk->shift));
