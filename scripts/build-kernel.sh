@@ -10,9 +10,7 @@
 #   um         User-mode Linux, overlaid, KASAN, lockdep, KUnit and our tests
 #   um-off     User-mode Linux, overlaid, CONFIG_IOMMU_DIRTY=n
 #   stock-um   User-mode Linux, the pristine tree
-#   arm64      arm64 (cross), overlaid, CONFIG_IOMMU_DIRTY=y; object files only
-#   arm64-off  arm64 (cross), overlaid, CONFIG_IOMMU_DIRTY=n; object files only
-#   stock-arm64  arm64 (cross), the pristine tree; object files only
+#   stock-arm64, arm64, arm64-off, arm64-debug  the same for arm64 (cross)
 # TREE=DIR and OUT=DIR name another source tree (left as it is) and build directory.
 . "$(dirname "$0")/lib.sh"
 
@@ -20,24 +18,26 @@ flavour=${1:?usage: build-kernel.sh FLAVOUR [MAKE-TARGET...]}
 shift
 x86='ARCH=x86_64' um='ARCH=um SUBARCH=x86_64' arm64='ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-'
 case $flavour in	# fragments; make's variables; image; lines and seconds of a full build
-stock)       frags='x86'				arch=$x86	steps=1750 secs=240 ;;
-x86)         frags='x86 dirty'				arch=$x86	steps=1760 secs=240 ;;
-x86-off)     frags='x86'				arch=$x86	steps=1750 secs=240 ;;
-x86-debug)   frags='x86 debug dirty kunit'		arch=$x86	steps=1900 secs=600 ;;
+stock)       frags='guest x86'				arch=$x86	steps=1750 secs=240 ;;
+x86)         frags='guest x86 dirty'			arch=$x86	steps=1760 secs=240 ;;
+x86-off)     frags='guest x86'				arch=$x86	steps=1750 secs=240 ;;
+x86-debug)   frags='guest x86 debug dirty kunit'	arch=$x86	steps=1900 secs=600 ;;
 um)          frags='um dirty kunit'			arch=$um	steps=1100 secs=150 ;;
 um-off)      frags='um'					arch=$um	steps=1100 secs=150 ;;
 stock-um)    frags='um'				arch=$um	steps=1100 secs=150 ;;
-arm64)       frags='arm64 dirty'			arch=$arm64	steps=300 secs=60 ;;
-arm64-off)   frags='arm64'				arch=$arm64	steps=300 secs=60 ;;
-stock-arm64) frags='arm64'				arch=$arm64	steps=300 secs=60 ;;
+stock-arm64) frags='guest arm64'			arch=$arm64	steps=1750 secs=240 ;;
+arm64)       frags='guest arm64 dirty'			arch=$arm64	steps=1760 secs=240 ;;
+arm64-off)   frags='guest arm64'			arch=$arm64	steps=1750 secs=240 ;;
+arm64-debug) frags='guest arm64 debug dirty kunit'	arch=$arm64	steps=1900 secs=600 ;;
 *) die "no flavour '$flavour'" ;;
 esac
 case $flavour in
 um* | stock-um) image=linux target=linux ;;
-*arm64*) image=vmlinux target=prepare ;;
+*arm64*) image=arch/arm64/boot/Image target=Image ;;
 *)	image=arch/x86/boot/bzImage target=bzImage ;;
 esac
 need gcc make flex bison bc
+case $arch in *aarch64*) need aarch64-linux-gnu-gcc ;; esac
 
 pristine=$("$repo/scripts/linux-source.sh")
 here=$cache/k-$(echo "$pristine" | sha256sum | cut -c1-8)
