@@ -9,38 +9,8 @@
 work=$cache/qemu
 python=/usr/bin/python3
 
-# trixie ARG...: apt-get on trixie alone, from this system's mirror, with state of its own.
-trixie() {
-	if [ ! -f "$work/apt/ready" ]; then
-		# shellcheck disable=SC2016 # apt's own variables
-		mirror=$(apt-get indextargets --format '$(RELEASE)|$(REPO_URI)|$(ORIGIN)' \
-			'Created-By: Packages' | awk -F'|' '$1 ~ /^[a-z]+$/ &&
-				($2 ~ /\/debian\/?$/ || $3 == "Debian") { print $2; exit }')
-		[ -n "$mirror" ] || die "no Debian mirror in apt's sources: add one, or set QEMU_SRC"
-		rm -rf "$work/apt"
-		mkdir -p "$work/apt/lists/partial" "$work/apt/archives/partial"
-		: >"$work/apt/status"
-		for type in deb deb-src; do
-			echo "$type [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
-				"$mirror trixie main"
-		done >"$work/apt/sources.list"
-		cat >"$work/apt/conf" <<-EOF
-			Dir::State "$work/apt";
-			Dir::State::status "$work/apt/status";
-			Dir::Cache "$work/apt";
-			Dir::Etc::sourcelist "$work/apt/sources.list";
-			Dir::Etc::sourceparts "/dev/null";
-			Dir::Etc::preferences "/dev/null";
-			Dir::Etc::preferencesparts "/dev/null";
-			APT::Sandbox::User "";
-		EOF
-		APT_CONFIG=$work/apt/conf run_logged "package lists of trixie" 10 10 \
-			"$cache/logs/qemu-apt.log" apt-get update --error-on=any
-		touch "$work/apt/ready"
-	fi
-	APT_CONFIG=$work/apt/conf run_logged "fetch $*" 10 10 "$cache/logs/qemu-fetch.log" \
-		apt-get "$@"
-}
+# trixie ARG...: apt-get on trixie, on this system's architecture.
+trixie() { "$repo/scripts/trixie.sh" "$(dpkg --print-architecture)" "$@"; }
 
 # in_dir DIR COMMAND...
 in_dir() (

@@ -1,21 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# initramfs.sh OUT [FILE...]: a cpio.gz of busybox, scripts/guest-init and FILEs in /bin.
+# initramfs.sh ARCHITECTURE OUT [FILE...]: a cpio.gz of busybox, scripts/guest-init and
+# FILEs in /bin, for a guest of Debian's ARCHITECTURE.
 . "$(dirname "$0")/lib.sh"
 
-out=${1:?usage: initramfs.sh OUT [FILE...]}
-shift
-busybox=${BUSYBOX:-/bin/busybox}
+arch=${1:?usage: initramfs.sh ARCHITECTURE OUT [FILE...]} out=${2:?}
+shift 2
 need cpio gzip
-[ -x "$busybox" ] || die "$busybox is missing: run scripts/setup.sh"
+busybox=$("$repo/scripts/busybox.sh" "$arch")
 
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
 cp "$busybox" "$root/bin/busybox"
-for applet in $("$busybox" --list); do
-	[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
-done
+# The other applets are linked in the guest: this machine may not run its busybox.
+ln -s busybox "$root/bin/sh"
 install -m 755 "$repo/scripts/guest-init" "$root/init"
 for f; do install -m 755 "$f" "$root/bin/"; done
 mkdir -p "$(dirname "$out")"

@@ -1,15 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh [demo|test|check]: install the Debian packages that a target needs.
+# setup.sh [demo|test|check]: install the Debian packages that a target needs (the demo
+# with VENDOR=arm: a cross compiler too).
 # NO_APT=1 installs nothing: it lists what is missing and fails if anything is.
 . "$(dirname "$0")/lib.sh"
 
 build='linux-source-6.12 gcc libc6-dev make git flex bison bc libelf-dev perl python3 patch
 	rsync coccinelle cpio gzip xz-utils busybox-static diffutils'
-cross='gcc-aarch64-linux-gnu'
+cross='gcc-aarch64-linux-gnu libc6-dev-arm64-cross'
 qemu=$(sed 's/#.*//' "$repo/qemu/packages" 2>/dev/null || :)
 case ${1:-demo} in
-demo)  wanted="$build $qemu" ;;
+demo)  wanted="$build $qemu"
+       [ "${VENDOR:-intel}" != arm ] || wanted="$wanted $cross" ;;
 test)  wanted="$build $qemu $cross" ;;
 check) wanted="$build $cross sparse shellcheck" ;;
 *)     die "usage: setup.sh [demo|test|check]" ;;
