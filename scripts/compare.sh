@@ -4,14 +4,18 @@
 # Fails if ours gets any wrong. What each said is kept in the cache's logs.
 . "$(dirname "$0")/lib.sh"
 
-logs=$cache/logs
-# The stock kernel has second-stage tracking only.
-export STAGE=2
-for flavour in stock x86; do
-	"$repo/scripts/run-vfio.sh" $flavour "$logs/compare-$flavour.log" \
-		"dirty-compare; echo finished" >"$logs/compare-$flavour.txt" || :
-	grep -qx finished "$logs/compare-$flavour.txt" || {
-		tail -n 5 "$logs/compare-$flavour.txt" >&2
-		die "the comparison did not finish on $flavour: see $logs/compare-$flavour.log"; }
+# The stock kernel tracks one stage of each vendor's.
+case ${VENDOR:-intel} in
+arm) STAGE=1 ;;
+*)   STAGE=2 ;;
+esac
+export STAGE
+base=$cache/logs/compare-${VENDOR:-intel}
+for kernel in stock ours; do
+	"$repo/scripts/run-vfio.sh" $kernel "$base-$kernel.log" \
+		"dirty-compare --stage=$STAGE; echo finished" >"$base-$kernel.txt" || :
+	grep -qx finished "$base-$kernel.txt" || {
+		tail -n 5 "$base-$kernel.txt" >&2
+		die "the comparison did not finish on $kernel: see $base-$kernel.log"; }
 done
-"$repo/scripts/side-by-side.py" "$logs/compare-stock.txt" "$logs/compare-x86.txt"
+"$repo/scripts/side-by-side.py" "$base-stock.txt" "$base-ours.txt"

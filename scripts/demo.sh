@@ -6,5 +6,5 @@
 
 look='--color=never --redraw=never'
 [ ! -t 1 ] || look='--color=always --redraw=always'
-exec "$repo/scripts/run-vfio.sh" x86 "$cache/logs/demo.log" \
+exec "$repo/scripts/run-vfio.sh" ours "$cache/logs/demo.log" \
 	"dirty-demo $look --stage=${STAGE:-2} --rounds=${ROUNDS:-10} --seed=${SEED:-1}"

@@ -15,37 +15,57 @@ import sys
 
 from splats import splats
 
+ARCHES = {
+    'amd64': {
+        'qemu': 'qemu-system-x86_64',
+        'machine': 'q35,kernel-irqchip=split',
+        'cpu': 'max,la57=off',
+        # Emulation on a busy machine can be too slow for the kernel's check of its timer.
+        'append': 'console=ttyS1,115200 no_timer_check',
+    },
+    'arm64': {
+        'qemu': 'qemu-system-aarch64',
+        'machine': 'virt,gic-version=3,iommu=smmuv3',
+        # Has atomic instructions, and no pointer authentication: emulating that is slow.
+        'cpu': 'neoverse-n1',
+        'append': 'console=ttyAMA1,115200',
+    },
+}
+
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument('--qemu', default='qemu-system-x86_64')
+    p.add_argument('--arch', default='amd64', choices=ARCHES, help="Debian's name")
+    p.add_argument('--qemu', default='', help='directory of the emulators')
     p.add_argument('--kernel', required=True)
     p.add_argument('--initrd', required=True)
     p.add_argument('--run', required=True, help='shell commands to run in the guest')
     p.add_argument('--log', required=True, help='file for the kernel log')
-    p.add_argument('--machine', default='q35,kernel-irqchip=split')
-    p.add_argument('--cpu', default='max,la57=off')
+    p.add_argument('--machine')
+    p.add_argument('--cpu')
     p.add_argument('--memory', default='2G')
     p.add_argument('--smp', default='2')
     p.add_argument('--append', default='', help='more kernel parameters')
     p.add_argument('--timeout', type=float, default=600, help='seconds')
     p.add_argument('args', nargs='*', help='more arguments for QEMU, after --')
     o = p.parse_args()
+    arch = ARCHES[o.arch]
 
     os.makedirs(os.path.dirname(os.path.abspath(o.log)), exist_ok=True)
     script = o.log + '.run'
     with open(script, 'w') as f:
         f.write(o.run + '\n')
-    cmd = [o.qemu, '-L', '/usr/share/seabios', '-L', '/usr/share/qemu',
+    cmd = [os.path.join(o.qemu, arch['qemu']),
+           '-L', '/usr/share/seabios', '-L', '/usr/share/qemu',
            '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
-           '-machine', o.machine, '-accel', 'tcg,thread=multi', '-cpu', o.cpu,
+           '-machine', o.machine or arch['machine'], '-accel', 'tcg,thread=multi',
+           '-cpu', o.cpu or arch['cpu'],
            '-m', o.memory, '-smp', o.smp,
            '-chardev', 'file,id=klog,path=' + o.log.replace(',', ',,'),
            '-serial', 'stdio', '-serial', 'chardev:klog',
            '-fw_cfg', 'name=opt/run,file=' + script.replace(',', ',,'),
            '-kernel', o.kernel, '-initrd', o.initrd,
-           # Emulation on a busy machine can be too slow for the kernel's check of its timer.
-           '-append', 'console=ttyS1,115200 panic=-1 oops=panic no_timer_check ' + o.append,
+           '-append', f"{arch['append']} panic=-1 oops=panic {o.append}",
            *o.args]
     with open(o.log + '.cmd', 'w') as f:
         f.write('\n'.join(cmd) + '\n')

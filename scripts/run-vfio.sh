@@ -1,26 +1,43 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# run-vfio.sh FLAVOUR LOG COMMAND: build what is missing and run COMMAND in a guest with
+# run-vfio.sh KERNEL LOG COMMAND: build what is missing and run COMMAND in a guest with
 # our tools, huge pages, and two DMA engines behind an IOMMU that tracks dirty pages.
-# VENDOR and STAGE choose the IOMMU, IOMMU_ARGS (PROPERTY=VALUE,...) changes it;
-# MACHINE_ARGS adds to QEMU's command line, KERNEL_ARGS to the kernel's.
+# KERNEL is ours, stock or debug; VENDOR=intel|arm gives its architecture. VENDOR and
+# STAGE choose the IOMMU, IOMMU_ARGS (PROPERTY=VALUE,...) changes it, EDU_ARGS the DMA
+# engines; KERNEL_ARGS adds to the kernel's command line.
 . "$(dirname "$0")/lib.sh"
 
-[ $# -eq 3 ] || die "usage: run-vfio.sh FLAVOUR LOG COMMAND"
-case ${VENDOR:-intel}-${STAGE:-2} in
-intel-1) iommu=intel-iommu,x-scalable-mode=on,x-flts=on,x-flad=on,x-caches=on ;;
-intel-2) iommu=intel-iommu,x-scalable-mode=on,x-slad=on,x-caches=on ;;
-*) die "VENDOR=${VENDOR:-intel} STAGE=${STAGE:-2}: choose VENDOR=intel and STAGE=1 or 2" ;;
+[ $# -eq 3 ] || die "usage: run-vfio.sh ours|stock|debug LOG COMMAND"
+vendor=${VENDOR:-intel} stage=${STAGE:-2}
+case $stage in 1 | 2) ;; *) die "STAGE=$stage: choose 1 or 2" ;; esac
+case $vendor-$1 in
+intel-ours)  flavour=x86 ;;
+intel-stock) flavour=stock ;;
+intel-debug) flavour=x86-debug ;;
+arm-ours)    flavour=arm64 ;;
+arm-stock)   flavour=stock-arm64 ;;
+arm-debug)   flavour=arm64-debug ;;
+intel-* | arm-*) die "no kernel '$1': choose ours, stock or debug" ;;
+*) die "VENDOR=$vendor: choose intel or arm" ;;
 esac
-edu=edu,dma-delay-ms=0,dma_mask=0xffffffffffffffff${EDU_ARGS:+,$EDU_ARGS}
+log=$2 command=$3
 
-qemu=$("$repo/scripts/build-qemu.sh")
-kernel=$("$repo/scripts/build-kernel.sh" "$1")
-bin=$("$repo/scripts/build-tools.sh")
-initrd=$cache/tools.cpio.gz
-"$repo/scripts/initramfs.sh" "$initrd" "$bin"/dirty-*
-say "boot $1 in QEMU: ${VENDOR:-intel}, stage ${STAGE:-2}"
-exec "$repo/scripts/guest.py" --qemu "$qemu/qemu-system-x86_64" --kernel "$kernel" \
-	--initrd "$initrd" --log "$2" --run "$3" --memory 4G --timeout "${TIMEOUT:-900}" \
+case $vendor-$stage in
+intel-1) iommu=x-scalable-mode=on,x-flts=on,x-flad=on,x-caches=on,aw-bits=48 ;;
+intel-2) iommu=x-scalable-mode=on,x-slad=on,x-caches=on,aw-bits=48 ;;
+arm-*)	 iommu=stage=$stage,httu=2 ;;
+esac
+iommu=$iommu${IOMMU_ARGS:+,$IOMMU_ARGS}
+case $vendor in
+intel)	set -- -device "intel-iommu,$iommu" ;;
+arm)	# The machine makes its IOMMU itself: the properties are set for all there are.
+	# shellcheck disable=SC2086,SC2046 # words
+	set -- $(echo "$iommu" | tr , '\n' | sed 's/^/-global arm-smmuv3./') ;;
+esac
+
+edu=edu,dma-delay-ms=0,dma_mask=0xffffffffffffffff${EDU_ARGS:+,$EDU_ARGS}
+say "$vendor, stage $stage"
+export PROGRAMS='dirty-demo dirty-compare dirty-e2e'
+exec "$repo/scripts/boot.sh" "$flavour" "$log" "$command" --memory 4G --timeout "${TIMEOUT:-900}" \
 	--append "vfio-pci.ids=1234:11e8 hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" -- \
-	-device "$iommu,aw-bits=48${IOMMU_ARGS:+,$IOMMU_ARGS}" -device "$edu,addr=4" -device "$edu,addr=5"
+	"$@" -device "$edu,addr=4" -device "$edu,addr=5"

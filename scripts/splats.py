@@ -12,10 +12,13 @@ SPLAT = re.compile(
     r'INFO: (possible|suspicious|task|rcu|trying)|possible (circular|recursive|irq)|'
     r'suspicious RCU usage|inconsistent lock state|ODEBUG: |refcount_t: |'
     r'(list_add|list_del) corruption|detected stalls|kmemleak: \d+ new|'
-    r'sleeping function called|bad unlock balance|held lock freed|Call Trace:|'
-    r'DMAR: .*fault|AMD-Vi: Event logged')
+    r'sleeping function called|bad unlock balance|held lock freed|Call [Tt]race:|'
+    r'DMAR: .*fault|AMD-Vi: Event logged|'
+    r'arm-smmu-v3 .*(event 0x\w+ received|CMDQ (error|timeout)|CMD_SYNC timeout|overflow|aborted|'
+    r'unexpected global error|Service Failure Mode)')
 # Fault injection prints the stack of each failure that it makes.
 INJECTED = 'FAULT_INJECTION: forcing a failure'
+TRACE = re.compile('Call [Tt]race:')
 
 
 def splats(log):
@@ -25,7 +28,7 @@ def splats(log):
         if INJECTED in line:
             injected = True
         elif SPLAT.search(line):
-            if 'Call Trace:' in line and injected:
+            if injected and TRACE.search(line):
                 injected = False
             else:
                 found.append(line.strip())
