@@ -85,7 +85,7 @@ static void judge(struct result *res, const struct tally *t)
 
 static struct region *add(struct space *s, const struct region_spec *spec)
 {
-	struct region *r = layout_add(&s->layout, spec);
+	struct region *r = space_add(s, spec);
 
 	if (!r)
 		need(-errno, "no memory: huge pages are needed");
@@ -204,11 +204,10 @@ static void partial(struct space *s, struct result *res, __u64 arg)
 static void hole_in_range(struct space *s, struct result *res, __u64 arg)
 {
 	const struct region_spec a = { "a", SZ_1G + SZ_4K, SZ_2M, SZ_2M, 0, false };
-	const struct region_spec b = {
-		"b", SZ_1G + SZ_4K + 2 * SZ_2M, SZ_2M, SZ_2M, 0, false
-	};
-	struct region *ra = add(s, &a), *rb = add(s, &b);
-	__u64 len = b.iova + b.len - a.iova, unread = 0, lost = 0, extra = 0;
+	struct region *ra = add(s, &a);
+	const struct region_spec b = { "b", ra->iova + 2 * SZ_2M, SZ_2M, SZ_2M, 0, false };
+	struct region *rb = add(s, &b);
+	__u64 len = rb->iova + rb->len - ra->iova, unread = 0, lost = 0, extra = 0;
 	const int each = 10;
 	struct guarded first, a2, b2;
 	int rc;
@@ -222,17 +221,17 @@ static void hole_in_range(struct space *s, struct result *res, __u64 arg)
 		poke(s, ra->iova + i * 7 * SZ_4K);
 		poke(s, rb->iova + i * 11 * SZ_4K);
 	}
-	rc = hwpt_get_dirty(s->rig->iommufd, s->hwpt, a.iova, len, SZ_4K, first.bits, 0);
-	need(hwpt_get_dirty(s->rig->iommufd, s->hwpt, a.iova, a.len, SZ_4K, a2.bits, 0),
+	rc = hwpt_get_dirty(s->rig->iommufd, s->hwpt, ra->iova, len, SZ_4K, first.bits, 0);
+	need(hwpt_get_dirty(s->rig->iommufd, s->hwpt, ra->iova, a.len, SZ_4K, a2.bits, 0),
 	     "reading before the hole");
-	need(hwpt_get_dirty(s->rig->iommufd, s->hwpt, b.iova, b.len, SZ_4K, b2.bits, 0),
+	need(hwpt_get_dirty(s->rig->iommufd, s->hwpt, rb->iova, b.len, SZ_4K, b2.bits, 0),
 	     "reading behind the hole");
 	for (__u64 i = 0; i < len / SZ_4K; i++) {
-		struct region *r = layout_find(&s->layout, a.iova + i * SZ_4K);
+		struct region *r = layout_find(&s->layout, ra->iova + i * SZ_4K);
 		bool now = bit_test(first.bits, i), later = false, wrote = false;
 
 		if (r) {
-			__u64 at = a.iova + i * SZ_4K - r->iova;
+			__u64 at = ra->iova + i * SZ_4K - r->iova;
 
 			wrote = bit_test(s->oracle.written, r->page0 + at / SZ_4K);
 			later = bit_test(r == ra ? a2.bits : b2.bits, at / SZ_4K);
@@ -266,7 +265,7 @@ static void hole_in_range(struct space *s, struct result *res, __u64 arg)
 static void big_window(struct space *s, struct result *res, __u64 arg)
 {
 	struct region_spec spec = { "r", SZ_1G * 64, SZ_1G * 66, SZ_1G, SZ_1G, false };
-	struct region *r = layout_add(&s->layout, &spec);
+	struct region *r = space_add(s, &spec);
 	const size_t slack = 32;
 	struct tally t = {};
 	__u64 border;
@@ -321,7 +320,7 @@ static void unaligned(struct space *s, struct result *res, __u64 arg)
 	judge(res, &t);
 }
 
-/* A page size at the extremes; one page at IOVA 20 KiB was written. */
+/* A page size at the extremes; one page of it, the sixth, was written. */
 static void page_size(struct space *s, struct result *res, __u64 size)
 {
 	struct region_spec spec = { "r", 0, SZ_2M, SZ_2M, 0, false };
@@ -341,20 +340,21 @@ static void page_size(struct space *s, struct result *res, __u64 size)
 		bits = range / size;
 	} else if (size == SZ_1G * 2) {
 		/* The whole page is mapped, the same memory over and over. */
+		spec.iova = space_room(s, 0, size, size);
 		spec.len = size;
 		spec.mem_len = SZ_2M;
 	}
 	r = add(s, &spec);
 	map_and_start(s);
-	poke(s, 5 * SZ_4K);
+	poke(s, r->iova + 5 * SZ_4K);
 	need(guarded_alloc(&g, bit_bytes(bits), 8), "memory");
-	rc = hwpt_get_dirty(s->rig->iommufd, s->hwpt, 0, range, size, g.bits, 0);
+	rc = hwpt_get_dirty(s->rig->iommufd, s->hwpt, r->iova, range, size, g.bits, 0);
 	set = bits_count(g.bits, 0, bits);
 	/*
 	 * It was reported, or it still is: oracle_cleared() has not been told, so
 	 * the comparison counts a page that was reported as missing.
 	 */
-	check_read(s, r, 0, r->len, 0, 0, &t);
+	check_read(s, r, r->iova, r->len, 0, 0, &t);
 	if (set)
 		t.missing = 0;
 	t.overwritten += guarded_overwritten(&g);

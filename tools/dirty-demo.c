@@ -116,7 +116,7 @@ static void map_memory(struct space *s)
 		/* Without leaves of 64 KiB that region would be one more of 4 KiB. */
 		if (!strcmp(specs[i].name, "64K") && !(s->layout.leaf_sizes & SZ_64K))
 			continue;
-		if (layout_add(&s->layout, &specs[i]))
+		if (space_add(s, &specs[i]))
 			continue;
 		if (specs[i].chunk != SZ_1G)
 			err(EXIT_SETUP,

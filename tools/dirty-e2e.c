@@ -111,7 +111,7 @@ static struct region *add(struct space *s, const char *name, __u64 iova, __u64 l
 			  bool read_only)
 {
 	struct region_spec spec = { name, iova, len, SZ_2M, 0, read_only };
-	struct region *r = layout_add(&s->layout, &spec);
+	struct region *r = space_add(s, &spec);
 
 	if (!r)
 		need(-errno, "no memory: huge pages are needed");
@@ -135,7 +135,7 @@ static void open_space(struct fixture *f)
 /* One more region, not mapped yet; nothing has been written so far. */
 static struct region *add_late_spec(struct fixture *f, const struct region_spec *spec)
 {
-	struct region *r = layout_add(&f->s.layout, spec);
+	struct region *r = space_add(&f->s, spec);
 
 	if (!r && spec->chunk == SZ_1G)
 		exit(EXIT_SKIP);
@@ -408,7 +408,7 @@ static void hole_in_range(struct fixture *f)
 		need(-ENOMEM, "memory");
 	open_with(f, DIRTY_FLAG);
 	a = add_late(f, "a", SZ_1G * 3 + SZ_4K, SZ_2M, false);
-	b = add_late(f, "b", SZ_1G * 3 + SZ_4K + SZ_2M * 2, SZ_2M, false);
+	b = add_late(f, "b", a->iova + SZ_2M * 2, SZ_2M, false);
 	map(f, a);
 	map(f, b);
 	start(f);
@@ -942,11 +942,12 @@ static void race_map_and_unmap(struct fixture *f)
 	};
 	struct mapper m = { .f = f };
 	struct layout aside;
-	struct region_spec spec = { "aside", SZ_1G + SZ_4K + SZ_2M * 4, SZ_2M, SZ_2M, 0, false };
+	struct region_spec spec = { "aside", 0, SZ_2M, SZ_2M, 0, false };
 	unsigned int reads;
 
 	race_open(f, &race);
 	layout_init(&aside, f->rig.leaf_sizes);
+	spec.iova = space_room(&f->s, f->small->iova + f->small->len, spec.len, SZ_2M);
 	m.r = layout_add(&aside, &spec);
 	if (!m.r)
 		need(-errno, "no memory: huge pages are needed");

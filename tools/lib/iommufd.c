@@ -91,6 +91,25 @@ int ioas_unmap(int fd, __u32 ioas, __u64 iova, __u64 len)
 	return call(fd, IOMMU_IOAS_UNMAP, &cmd);
 }
 
+int ioas_allows(int fd, __u32 ioas, __u64 iova, __u64 len)
+{
+	struct iommu_iova_range range[64] = {};
+	struct iommu_ioas_iova_ranges cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.num_iovas = sizeof(range) / sizeof(range[0]),
+		.allowed_iovas = (uintptr_t)range,
+	};
+	int rc = call(fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
+
+	if (rc)
+		return rc;
+	for (__u32 i = 0; i < cmd.num_iovas; i++)
+		if (iova >= range[i].start && iova + len - 1 <= range[i].last)
+			return 1;
+	return 0;
+}
+
 int ioas_set_huge_pages(int fd, __u32 ioas, bool on)
 {
 	struct iommu_option cmd = {

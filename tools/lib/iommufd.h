@@ -23,6 +23,12 @@ int iommufd_hw_info(int fd, __u32 dev_id, struct hw_info *info);
 int ioas_alloc(int fd, __u32 *id);
 int ioas_map(int fd, __u32 ioas, void *va, __u64 len, __u64 iova, bool writable);
 int ioas_unmap(int fd, __u32 ioas, __u64 iova, __u64 len);
+/*
+ * Whether all of the range may be mapped: 1 or 0. Some IOVAs are out of the
+ * hardware's reach or reserved, for interrupts for example; which ones depends
+ * on the devices that are attached.
+ */
+int ioas_allows(int fd, __u32 ioas, __u64 iova, __u64 len);
 /* Off: everything is mapped with 4 KiB leaves. */
 int ioas_set_huge_pages(int fd, __u32 ioas, bool on);
 

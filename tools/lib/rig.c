@@ -2,6 +2,7 @@
 /* Everything a test runs on: iommufd, and the DMA engines bound to it. */
 #include <err.h>
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "layout.h"
@@ -16,12 +17,23 @@
 /* AMD v1 has a leaf of every power of two; ours end at a huge page's size. */
 #define AMD_LEAF_SIZES	((SZ_1G << 1) - SZ_4K)
 
-static __u64 leaf_sizes(const struct hw_info *hw, int stage)
+/* Both stages of SMMUv3, with the 4 KiB granule that a kernel of such pages takes. */
+#define SMMU_LEAF_SIZES	(SZ_4K | SZ_2M | SZ_1G)
+
+static __u64 leaf_sizes(const char *device, const struct hw_info *hw, int stage)
 {
+	struct pci_name iommu;
 	__u64 sizes = SZ_4K;
 
-	if (!hw->vtd)
+	if (!pci_iommu(device, &iommu))
+		errx(EXIT_SETUP, "%s is not behind an IOMMU", device);
+	if (!strncmp(iommu.name, "smmu3.", 6))
+		return SMMU_LEAF_SIZES;
+	if (!strncmp(iommu.name, "ivhd", 4))
 		return AMD_LEAF_SIZES;
+	if (!hw->vtd)
+		errx(EXIT_SETUP, "%s is behind %s: its leaf sizes are not known", device,
+		     iommu.name);
 	if (stage == 1 || hw->cap_reg & CAP_SLLPS_2M)
 		sizes |= SZ_2M;
 	if (hw->cap_reg & (stage == 1 ? CAP_FL1GP : CAP_SLLPS_1G))
@@ -35,6 +47,10 @@ void rig_open(struct rig *rig, int min, int stage)
 	struct iommu_dirty_query query;
 	const char *step;
 
+	/* Regions, bitmaps and their fences are made of them. */
+	if (getpagesize() != SZ_4K)
+		errx(EXIT_SETUP, "this kernel has pages of %d bytes, not of 4096",
+		     getpagesize());
 	rig->devices = pci_find(EDU_VENDOR, EDU_DEVICE, names, RIG_DEVICES);
 	if (rig->devices < min)
 		errx(EXIT_SETUP, "%d edu devices found, %d needed (QEMU: -device edu)",
@@ -48,7 +64,7 @@ void rig_open(struct rig *rig, int min, int stage)
 	}
 	need(iommufd_hw_info(rig->iommufd, rig->dev[0].dev_id, &rig->hw),
 	     "IOMMU_GET_HW_INFO");
-	rig->leaf_sizes = leaf_sizes(&rig->hw, stage);
+	rig->leaf_sizes = leaf_sizes(names[0].name, &rig->hw, stage);
 	/* There is no HWPT 0xffffffff: any other answer shows the command exists. */
 	rig->has_query = hwpt_query(rig->iommufd, ~0U, &query) != -ENOTTY;
 }

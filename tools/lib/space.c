@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One I/O address space: IOAS, HWPT, what is mapped and what was written. */
+#include <errno.h>
 #include <string.h>
 
 #include "space.h"
@@ -19,6 +20,39 @@ int space_open(struct space *s, struct rig *rig, __u32 hwpt_flags)
 	if (rc)
 		iommufd_destroy(rig->iommufd, s->ioas);
 	return rc;
+}
+
+static bool taken(struct layout *l, __u64 iova, __u64 len)
+{
+	for (int i = 0; i < l->regions; i++) {
+		const struct region *r = &l->region[i];
+
+		if (iova < r->iova + r->len && r->iova < iova + len)
+			return true;
+	}
+	return false;
+}
+
+__u64 space_room(struct space *s, __u64 iova, __u64 len, __u64 step)
+{
+	for (int tries = 0; tries < 256; tries++, iova += step)
+		if (!taken(&s->layout, iova, len) &&
+		    ioas_allows(s->rig->iommufd, s->ioas, iova, len) == 1)
+			return iova;
+	return ~0ULL;
+}
+
+struct region *space_add(struct space *s, const struct region_spec *spec)
+{
+	struct region_spec moved = *spec;
+
+	/* Whole GiB: the leaves are those that the caller has in mind. */
+	moved.iova = space_room(s, spec->iova, spec->len, SZ_1G);
+	if (moved.iova == ~0ULL) {
+		errno = ENOSPC;
+		return NULL;
+	}
+	return layout_add(&s->layout, &moved);
 }
 
 int space_map(struct space *s)

@@ -14,10 +14,20 @@ struct space {
 };
 
 /*
- * An empty space, with no device attached. 0 or a negative errno. Regions are
- * added to s->layout, and then mapped all at once by space_map().
+ * An empty space, with no device attached. 0 or a negative errno.
  */
 int space_open(struct space *s, struct rig *rig, __u32 hwpt_flags);
+
+/*
+ * A region for space_map(): at the IOVA that @spec asks for, or, where that is
+ * taken or reserved, as many GiB above it as it takes. Attach devices first:
+ * they narrow what may be used. NULL and errno if there is no memory or no room.
+ */
+struct region *space_add(struct space *s, const struct region_spec *spec);
+/* That place; a multiple of @step above @iova. ~0 if there is none. */
+__u64 space_room(struct space *s, __u64 iova, __u64 len, __u64 step);
+
+/* Map all regions at once. */
 int space_map(struct space *s);
 /* Detaches every device of the rig. */
 void space_close(struct space *s);

@@ -71,6 +71,22 @@ int pci_find(unsigned int vendor, unsigned int device,
 	return found;
 }
 
+bool pci_iommu(const char *name, struct pci_name *iommu)
+{
+	char path[256], target[256];
+	const char *last;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), PCI_SYSFS "/devices/%s/iommu", name);
+	len = readlink(path, target, sizeof(target) - 1);
+	if (len <= 0)
+		return false;
+	target[len] = 0;
+	last = strrchr(target, '/');
+	snprintf(iommu->name, sizeof(iommu->name), "%.31s", last ? last + 1 : target);
+	return true;
+}
+
 static int give_to_vfio(const char *name)
 {
 	char path[256], driver[256];

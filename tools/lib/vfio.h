@@ -4,6 +4,7 @@
 #define TOOLS_VFIO_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PCI_NAME_LEN 32
@@ -23,6 +24,12 @@ struct vfio_device {
 /* Names of the PCI devices with this vendor and device ID; returns how many. */
 int pci_find(unsigned int vendor, unsigned int device,
 	     struct pci_name *names, int max);
+
+/*
+ * The IOMMU that the device is behind, by its name in /sys/class/iommu: "dmar0",
+ * "ivhd0", "smmu3.0x...". False if there is none.
+ */
+bool pci_iommu(const char *name, struct pci_name *iommu);
 
 /*
  * Give the device to vfio-pci, bind it to the iommufd, map BAR 0 and let it be
