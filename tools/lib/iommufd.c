@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "compiler.h"
 #include "iommufd.h"
 
 /* What a stock kernel's iommufd returns for a command it does not have. */
@@ -97,7 +98,7 @@ int ioas_allows(int fd, __u32 ioas, __u64 iova, __u64 len)
 	struct iommu_ioas_iova_ranges cmd = {
 		.size = sizeof(cmd),
 		.ioas_id = ioas,
-		.num_iovas = sizeof(range) / sizeof(range[0]),
+		.num_iovas = ARRAY_SIZE(range),
 		.allowed_iovas = (uintptr_t)range,
 	};
 	int rc = call(fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
