@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A q35 machine without a CPU, driven over QEMU's qtest protocol."""
+"""Machines without a running CPU, driven over QEMU's qtest protocol."""
 import os
 import socket
 import struct
@@ -8,10 +8,11 @@ import tempfile
 
 
 class Machine:
-    """Guest memory, I/O ports and one PCI device at 00:04.0 to poke at."""
-    ECAM = 0xb0000000
-    BAR = 0xe0000000
+    """Guest memory, and one PCI device at 00:04.0 to poke at."""
     SLOT = 4
+    # Per machine: arguments, and where the device's registers shall be.
+    ARGS = ()
+    BAR = 0
 
     def __init__(self, qemu, *args):
         self.dir = tempfile.TemporaryDirectory(prefix='qtest-')
@@ -21,9 +22,8 @@ class Machine:
             server.listen(1)
             server.settimeout(30)
             self.proc = subprocess.Popen(
-                [qemu, '-M', 'q35', '-accel', 'qtest', '-m', '256',
-                 '-nodefaults', '-display', 'none', '-L', '/usr/share/seabios',
-                 '-L', '/usr/share/qemu', '-qtest', f'unix:{path}',
+                [qemu, *self.ARGS, '-accel', 'qtest', '-m', '256',
+                 '-nodefaults', '-display', 'none', '-qtest', f'unix:{path}',
                  '-qtest-log', 'none', *args],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE)
@@ -80,12 +80,37 @@ class Machine:
     def write_quads(self, addr, *quads):
         self.write(addr, struct.pack(f'<{len(quads)}Q', *quads))
 
-    def config_write(self, offset, value, slot=SLOT):
+    def config_write(self, offset, value):
         """Write 32 bits of configuration space, the first 256 bytes of it."""
+        raise NotImplementedError
+
+
+class Q35(Machine):
+    """The x86 machine."""
+    ARGS = ('-M', 'q35', '-L', '/usr/share/seabios', '-L', '/usr/share/qemu')
+    ECAM = 0xb0000000
+    BAR = 0xe0000000
+
+    def config_write(self, offset, value, slot=Machine.SLOT):
         self.command('outl', '0xcf8', hex(1 << 31 | slot << 11 | offset))
         self.command('outl', '0xcfc', hex(value))
 
     def ecam(self, offset):
         """Address of the device's extended configuration space."""
         self.config_write(0x60, self.ECAM | 1, slot=0)  # PCIEXBAR of q35
+        return self.ECAM + (self.SLOT << 15) + offset
+
+
+class Virt(Machine):
+    """The Arm machine, with an SMMUv3 in front of its PCI Express bus."""
+    ARGS = ('-M', 'virt,iommu=smmuv3,gic-version=3,highmem-ecam=off',
+            '-cpu', 'max')
+    ECAM = 0x3f000000
+    BAR = 0x10000000
+
+    def config_write(self, offset, value):
+        self.writel(self.ecam(offset), value)
+
+    def ecam(self, offset):
+        """Address of the device's configuration space."""
         return self.ECAM + (self.SLOT << 15) + offset

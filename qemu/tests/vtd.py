@@ -4,15 +4,13 @@ VT-d in scalable mode as a driver sees it: tables, registers, descriptors.
 
 The numbers are typed in from the VT-d specification, not taken from QEMU.
 """
-from qtest import Machine
+from edu import Edu
+from qtest import Q35
 
 REGS = 0xfed90000
 CAP, ECAP, GCMD, GSTS, RTADDR = 0x08, 0x10, 0x18, 0x1c, 0x20
 IQT, IQA, FRCD_LO, FRCD_HI = 0x88, 0x90, 0x220, 0x228
 TE, SRTP, QIE = 1 << 31, 1 << 30, 1 << 26
-
-EDU_SRC, EDU_DST, EDU_COUNT, EDU_CMD, EDU_RESULT = 0x80, 0x88, 0x90, 0x98, 0xa0
-EDU_BUFFER = 0x40000
 
 DOMAIN = 7
 
@@ -33,14 +31,13 @@ FIRST = Stage('fs', 1, 0b101, 0b111, 0b111, 1 << 5, 1 << 6)
 LARGE = 1 << 7
 
 
-class Vtd(Machine):
+class Vtd(Edu, Q35):
     """An IOMMU with one device, translated by one set of page tables."""
 
     def __init__(self, qemu, props, *args, stage=SECOND, levels=4, ssade=True,
                  pwsnp=True, edu='', enable=True):
         super().__init__(qemu, '-device', f'intel-iommu,{props}', *args,
-                         '-device', f'edu,addr={self.SLOT},dma-delay-ms=0,'
-                         f'dma_mask=0xffffffffffffffff{edu}')
+                         *self.edu(edu))
         self.stage, self.levels = stage, levels
         self.next_page = 0x100000
         self.queue_tail = 0
@@ -167,34 +164,6 @@ class Vtd(Machine):
         if bits is None:
             bits = self.stage.accessed | self.stage.dirty
         self.writeq(addr, self.readq(addr) & ~bits)
-
-    # -- the device --------------------------------------------------------
-
-    def edu_reg(self, offset):
-        return self.readq(self.BAR + offset)
-
-    def dma(self, src, dst, count, command):
-        self.writeq(self.BAR + EDU_SRC, src)
-        self.writeq(self.BAR + EDU_DST, dst)
-        self.writeq(self.BAR + EDU_COUNT, count)
-        self.writeq(self.BAR + EDU_CMD, 1 | command)
-        for _ in range(1000):
-            if not self.edu_reg(EDU_CMD) & 1:
-                return self.edu_reg(EDU_RESULT)
-        raise RuntimeError('DMA did not finish')
-
-    def dma_read(self, iova, count=8):
-        """The device reads memory into its buffer."""
-        return self.dma(iova, EDU_BUFFER, count, 0)
-
-    def dma_write(self, iova, count=8):
-        """The device writes its buffer to memory."""
-        return self.dma(EDU_BUFFER, iova, count, 2)
-
-    def enable_ats(self):
-        cap = self.ecam(0x100)
-        assert self.readl(cap) & 0xffff == 0xf, 'no ATS capability'
-        self.writel(cap + 4, 1 << 31)
 
     def fault(self):
         """(reason, was a write, page) of the recorded fault, now cleared."""
