@@ -66,6 +66,8 @@ kernel_doc() {
 		grep -E "$mine|error" || :
 }
 
+chapters() { "$repo/scripts/check-docs.py" "$tree"; }
+
 # Compile with W=1 and sparse: nothing about our files, and about the hooked ones no
 # message that the stock kernel has not.
 messages() {	# FLAVOUR TREE: every message, without line numbers
@@ -139,6 +141,7 @@ gate checkpatch-files our_files
 gate checkpatch-hooks hook_diffs
 gate checkpatch-tools our_tools
 gate kernel-doc kernel_doc
+gate documentation chapters
 gate spdx spdx
 gate shellcheck shell
 gate python python

@@ -13,7 +13,7 @@ case ${1:-demo} in
 demo)  wanted="$build $qemu"
        [ "${VENDOR:-intel}" != arm ] || wanted="$wanted $cross" ;;
 test)  wanted="$build $qemu $cross" ;;
-check) wanted="$build $cross sparse shellcheck" ;;
+check) wanted="$build $cross sparse shellcheck python3-docutils" ;;
 *)     die "usage: setup.sh [demo|test|check]" ;;
 esac
 
