@@ -86,14 +86,15 @@ struct iommu_dirty_chunk {
  * struct iommu_dirty_backend - one page table format and the driver that owns it
  * @name: what the query reports, shorter than %IOMMU_DIRTY_BACKEND_NAME_LEN
  * @owner: module that holds the callbacks; pinned while a domain uses them
- * @claims: Is @domain one of mine? Called once for a domain, with no lock of
- *	this layer held but the registry's; must not sleep for long and must not
- *	change anything.
+ * @claims: Is @domain one of mine? Asked until a backend says so, with the
+ *	domain's attach lock held for write and the registry's lock; must not
+ *	sleep for long and must not change anything.
  * @capability: Fill in what (domain, device, PASID) can do together. @domain
  *	NULL asks what a domain that is allocated for @dev with
  *	IOMMU_HWPT_ALLOC_DIRTY_TRACKING could do; @dev NULL asks about the page
  *	table alone. -ENODEV when @dev is not one of the backend's. Called with
- *	the domain's attach lock held for write, or with @domain NULL and no lock.
+ *	the domain's attach lock held for write, or with @domain NULL and the
+ *	registry's lock.
  * @set_feature: Switch @feature for the domain: for every device, PASID and
  *	nested child attached now, and in the state that the vendor's attach
  *	consults, so that one attached later is on before its first DMA. When it
@@ -106,10 +107,10 @@ struct iommu_dirty_chunk {
  *	count. Changes nothing. Called with the attach lock held for read; must
  *	not sleep, must not allocate.
  * @clear: Make clean each dirty leaf that lies in the chunk and of which every bit
- *	in the mask is set, and no other; note the extent of what was cleaned in @chunk. An entry that
- *	changed since it was read, but for hardware's own bits, is left alone.
- *	On error what has been cleaned is noted too. Called with the attach lock
- *	held for read and the domain's mutex held.
+ *	in the mask is set, and no other; note the extent of what was cleaned in
+ *	@chunk. An entry that changed since it was read, but for hardware's own
+ *	bits, is left alone. On error what has been cleaned is noted too. Called
+ *	with the attach lock held for read and the domain's mutex held.
  * @flush: Make the cleaned leaves of [@iova, @last] visible to every walker of
  *	every attached device, PASID and nested child, device TLBs included, and
  *	wait until it is so: a write that comes later sets the dirty bit again.
