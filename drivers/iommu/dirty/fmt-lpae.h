@@ -172,6 +172,8 @@ struct lpae_geometry {
  * Stage 1 starts at the level that the input address bits need. Stage 2 is told by
  * SL0, whose encoding for the 4 KiB granule is one level off from the others'; a
  * root may then hold up to 16 tables.
+ *
+ * Return: the table, its level and its size.
  */
 static inline struct iommu_dirty_root
 lpae_root(const struct lpae_geometry *geo, u64 *table)
