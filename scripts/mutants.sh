@@ -70,6 +70,7 @@ done
 
 caught=0 escaped=0
 printf '%-34s %-52s %s\n' MUTANT 'MUST FAIL' RESULT
+# shellcheck disable=SC2013 # no blanks in these names
 for patch in $(cat "$work/kunits" "$work/guests"); do
 	name=$(basename "$patch" .patch)
 	expect=$(sed -n 's/^Expect: *//p' "$patch")

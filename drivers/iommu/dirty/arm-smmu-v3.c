@@ -240,7 +240,8 @@ void iommu_dirty_arm_cmdq_error(void)
  *
  * The driver waits for the commands and drops what came of them: a command that was
  * skipped, and a device TLB that did not answer, look like success. All of these
- * are counted before the wait ends. Another SMMU's error is taken for ours.
+ * are counted before the wait ends, which another CPU may do by looking at memory
+ * that the SMMU writes. Another SMMU's error is taken for ours.
  */
 static int arm_flush(struct iommu_domain *domain, unsigned long iova,
 		     unsigned long last)
@@ -257,6 +258,8 @@ static int arm_flush(struct iommu_domain *domain, unsigned long iova,
 		io_pgtable_tlb_flush_all(iop);
 	else
 		io_pgtable_tlb_flush_walk(iop, iova, size, granule);
+	/* Look after the wait: its end may have been seen without ordering */
+	dma_rmb();
 	return atomic_read(&cmdq_errors) == errors ? 0 : -EIO;
 }
 

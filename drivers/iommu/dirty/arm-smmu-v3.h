@@ -56,11 +56,33 @@ iommu_dirty_arm_ste_2(const struct arm_smmu_domain *smmu_domain,
 #define IOMMU_DIRTY_ARM_VISIBLE static
 #define arm_smmu_driver_register(drv) platform_driver_register(drv)
 #define IOMMU_DIRTY_ARM_STE_2_USED 0
-#define iommu_dirty_arm_ste_2(smmu_domain, smmu) 0
-#define iommu_dirty_arm_records(smmu_domain, smmu) false
-#define iommu_dirty_arm_httu(httu) (httu)
-#define iommu_dirty_arm_unregister() do { } while (0)
-#define iommu_dirty_arm_cmdq_error() do { } while (0)
+
+static inline u64
+iommu_dirty_arm_ste_2(const struct arm_smmu_domain *smmu_domain,
+		      const struct arm_smmu_device *smmu)
+{
+	return 0;
+}
+
+static inline bool
+iommu_dirty_arm_records(const struct arm_smmu_domain *smmu_domain,
+			const struct arm_smmu_device *smmu)
+{
+	return false;
+}
+
+static inline u32 iommu_dirty_arm_httu(u32 httu)
+{
+	return httu;
+}
+
+static inline void iommu_dirty_arm_unregister(void)
+{
+}
+
+static inline void iommu_dirty_arm_cmdq_error(void)
+{
+}
 
 #endif /* CONFIG_IOMMU_DIRTY_ARM */
 

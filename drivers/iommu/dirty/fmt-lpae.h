@@ -196,35 +196,73 @@ lpae_root(const struct lpae_geometry *geo, u64 *table)
 	};
 }
 
-/* One copy of a walk for each format, and none of it calls through pointers */
-#define LPAE_DISPATCH(geo, call, ...)                                    \
-	((geo)->stage == 1 ?                                             \
-		((geo)->granule_shift == 12 ?                            \
-			call(&lpae_s1_4k_format, __VA_ARGS__) :          \
-		 (geo)->granule_shift == 14 ?                            \
-			call(&lpae_s1_16k_format, __VA_ARGS__) :         \
-			call(&lpae_s1_64k_format, __VA_ARGS__)) :        \
-		((geo)->granule_shift == 12 ?                            \
-			call(&lpae_s2_4k_format, __VA_ARGS__) :          \
-		 (geo)->granule_shift == 14 ?                            \
-			call(&lpae_s2_16k_format, __VA_ARGS__) :         \
-			call(&lpae_s2_64k_format, __VA_ARGS__)))
+enum lpae_variant {
+	LPAE_S1_4K,
+	LPAE_S1_16K,
+	LPAE_S1_64K,
+	LPAE_S2_4K,
+	LPAE_S2_16K,
+	LPAE_S2_64K,
+};
 
-/* The bodies of ->walk and ->clear for a table of geometry @geo */
+static inline enum lpae_variant lpae_variant(const struct lpae_geometry *geo)
+{
+	enum lpae_variant first = geo->stage == 1 ? LPAE_S1_4K : LPAE_S2_4K;
+
+	return first + (geo->granule_shift - 12) / 2;
+}
+
+/*
+ * The bodies of ->walk and ->clear for a table of geometry @geo: one copy for each
+ * format, and none of them calls through pointers.
+ */
 static inline int lpae_walk(const struct lpae_geometry *geo,
 			    const struct iommu_dirty_root *root,
 			    struct iommu_dirty_chunk *chunk, unsigned long iova,
 			    unsigned long last)
 {
-	return LPAE_DISPATCH(geo, iommu_dirty_walk_table, root, chunk, iova,
-			     last);
+	switch (lpae_variant(geo)) {
+	case LPAE_S1_4K:
+		return iommu_dirty_walk_table(&lpae_s1_4k_format, root, chunk,
+					      iova, last);
+	case LPAE_S1_16K:
+		return iommu_dirty_walk_table(&lpae_s1_16k_format, root, chunk,
+					      iova, last);
+	case LPAE_S1_64K:
+		return iommu_dirty_walk_table(&lpae_s1_64k_format, root, chunk,
+					      iova, last);
+	case LPAE_S2_4K:
+		return iommu_dirty_walk_table(&lpae_s2_4k_format, root, chunk,
+					      iova, last);
+	case LPAE_S2_16K:
+		return iommu_dirty_walk_table(&lpae_s2_16k_format, root, chunk,
+					      iova, last);
+	case LPAE_S2_64K:
+		return iommu_dirty_walk_table(&lpae_s2_64k_format, root, chunk,
+					      iova, last);
+	}
+	return -EINVAL;
 }
 
 static inline int lpae_clear(const struct lpae_geometry *geo,
 			     const struct iommu_dirty_root *root,
 			     struct iommu_dirty_chunk *chunk)
 {
-	return LPAE_DISPATCH(geo, iommu_dirty_clear_table, root, chunk);
+	switch (lpae_variant(geo)) {
+	case LPAE_S1_4K:
+		return iommu_dirty_clear_table(&lpae_s1_4k_format, root, chunk);
+	case LPAE_S1_16K:
+		return iommu_dirty_clear_table(&lpae_s1_16k_format, root, chunk);
+	case LPAE_S1_64K:
+		return iommu_dirty_clear_table(&lpae_s1_64k_format, root, chunk);
+	case LPAE_S2_4K:
+		return iommu_dirty_clear_table(&lpae_s2_4k_format, root, chunk);
+	case LPAE_S2_16K:
+		return iommu_dirty_clear_table(&lpae_s2_16k_format, root, chunk);
+	case LPAE_S2_64K:
+		return iommu_dirty_clear_table(&lpae_s2_64k_format, root, chunk);
+	}
+	return -EINVAL;
 }
 
 #endif /* __IOMMU_DIRTY_FMT_LPAE_H */

@@ -239,7 +239,7 @@ iommu_dirty_leaf_dirty(const struct iommu_dirty_format *fmt,
  * iommu_dirty_walk_table() - the body of a backend's ->walk
  * @fmt: format, a compile-time constant
  * @root: top table
- * @chunk: what to fill in; its shift is the format's granule_shift
+ * @chunk: what to fill in
  * @iova: first byte, in @chunk
  * @last: last byte, in @chunk
  *
@@ -261,7 +261,9 @@ iommu_dirty_walk_table(const struct iommu_dirty_format *fmt,
 		unsigned long next;
 
 		iommu_dirty_cursor_seek(fmt, &cur, iova);
-		if (cur.level == 1 && !cur.run) {
+		/* The mask has a bit for each of these, unless it is one leaf's */
+		if (cur.level == 1 && !cur.run &&
+		    chunk->shift == fmt->granule_shift) {
 			next = iommu_dirty_walk_smallest(fmt, &cur, chunk,
 							 last);
 		} else {
