@@ -5,6 +5,7 @@
  */
 #include <linux/bitmap.h>
 
+#include "../fmt-lpae.h"
 #include "../fmt-vtd-ss.h"
 #include "../fmt-x86.h"
 #include "hw-model.h"
@@ -70,82 +71,233 @@ void hwm_fail(struct hwm_model *hw, unsigned long steps, unsigned int nth,
  */
 static struct hwm_model *cleaning;
 
-static u64 note_cleaning(u64 entry)
+static u64 noted_cleaned(u64 entry)
 {
-	struct hwm_model *hw = READ_ONCE(cleaning);
+	const struct iommu_dirty_format *fmt = cleaning->kind->walker->format;
 
-	if (hw)
-		hwm_step_begin(hw, HWM_CLEAN_LEAF);
-	return entry;
+	hwm_step_begin(cleaning, HWM_CLEAN_LEAF);
+	return fmt->cleaned(entry);
 }
 
-static u64 noted_vtd_ss_cleaned(u64 entry)
+/* What ->clear does, compiled for no format and with that step in it */
+static int noted_clear(struct hwm_model *hw, const struct iommu_dirty_root *root,
+		       struct iommu_dirty_chunk *chunk)
 {
-	return vtd_ss_cleaned(note_cleaning(entry));
+	struct iommu_dirty_format noted = *hw->kind->walker->format;
+	int ret;
+
+	noted.cleaned = noted_cleaned;
+	cleaning = hw;
+	ret = iommu_dirty_clear_table(&noted, root, chunk);
+	cleaning = NULL;
+	return ret;
 }
 
-static u64 noted_x86_cleaned(u64 entry)
+static struct iommu_dirty_root root_of(const struct hwm_domain *hd)
 {
-	return x86_cleaned(note_cleaning(entry));
+	const struct hwm_kind *kind = hd->hw->kind;
+
+	return (struct iommu_dirty_root){
+		.table = hd->root,
+		.level = kind->levels,
+		.bits = kind->root_bits ?: kind->fmt->level_bits,
+	};
 }
 
-static const struct iommu_dirty_format noted_vtd_ss_format = {
-	.granule_shift = 12,
-	.level_bits = 9,
-	.kind = vtd_ss_kind,
-	.table = vtd_ss_table,
-	.dirty = vtd_ss_dirty,
-	.cleaned = noted_vtd_ss_cleaned,
-};
-
-static const struct iommu_dirty_format noted_x86_format = {
-	.granule_shift = 12,
-	.level_bits = 9,
-	.kind = x86_kind,
-	.table = x86_table,
-	.dirty = x86_dirty,
-	.cleaned = noted_x86_cleaned,
-};
-
-static int vtd_ss_walk(const struct iommu_dirty_root *root,
+static int vtd_ss_walk(const struct hwm_domain *hd,
 		       struct iommu_dirty_chunk *chunk, unsigned long iova,
 		       unsigned long last)
 {
-	return iommu_dirty_walk_table(&vtd_ss_format, root, chunk, iova, last);
+	struct iommu_dirty_root root = root_of(hd);
+
+	return iommu_dirty_walk_table(&vtd_ss_format, &root, chunk, iova, last);
 }
 
-static int vtd_ss_clear(const struct iommu_dirty_root *root,
+static int vtd_ss_clear(const struct hwm_domain *hd,
 			struct iommu_dirty_chunk *chunk)
 {
-	if (READ_ONCE(cleaning))
-		return iommu_dirty_clear_table(&noted_vtd_ss_format, root,
-					       chunk);
-	return iommu_dirty_clear_table(&vtd_ss_format, root, chunk);
+	struct iommu_dirty_root root = root_of(hd);
+
+	return iommu_dirty_clear_table(&vtd_ss_format, &root, chunk);
 }
 
-static int x86_walk(const struct iommu_dirty_root *root,
+static int x86_walk(const struct hwm_domain *hd,
 		    struct iommu_dirty_chunk *chunk, unsigned long iova,
 		    unsigned long last)
 {
-	return iommu_dirty_walk_table(&x86_format, root, chunk, iova, last);
+	struct iommu_dirty_root root = root_of(hd);
+
+	return iommu_dirty_walk_table(&x86_format, &root, chunk, iova, last);
 }
 
-static int x86_clear(const struct iommu_dirty_root *root,
+static int x86_clear(const struct hwm_domain *hd,
 		     struct iommu_dirty_chunk *chunk)
 {
-	if (READ_ONCE(cleaning))
-		return iommu_dirty_clear_table(&noted_x86_format, root, chunk);
-	return iommu_dirty_clear_table(&x86_format, root, chunk);
+	struct iommu_dirty_root root = root_of(hd);
+
+	return iommu_dirty_clear_table(&x86_format, &root, chunk);
 }
 
-static const struct hwm_walker vtd_ss_walker = { vtd_ss_walk, vtd_ss_clear };
-static const struct hwm_walker x86_walker = { x86_walk, x86_clear };
+/* Arm: the code under test finds out itself where the walk starts */
+static struct lpae_geometry geometry_of(const struct hwm_domain *hd)
+{
+	const struct hwm_kind *kind = hd->hw->kind;
 
+	return (struct lpae_geometry){
+		.stage = kind->fmt->stage,
+		.granule_shift = kind->fmt->granule_shift,
+		.ia_bits = kind->ia_bits,
+		.sl0 = kind->sl0,
+	};
+}
+
+static int arm_walk(const struct hwm_domain *hd,
+		    struct iommu_dirty_chunk *chunk, unsigned long iova,
+		    unsigned long last)
+{
+	struct lpae_geometry geo = geometry_of(hd);
+	struct iommu_dirty_root root = lpae_root(&geo, hd->root);
+
+	return lpae_walk(&geo, &root, chunk, iova, last);
+}
+
+static int arm_clear(const struct hwm_domain *hd,
+		     struct iommu_dirty_chunk *chunk)
+{
+	struct lpae_geometry geo = geometry_of(hd);
+	struct iommu_dirty_root root = lpae_root(&geo, hd->root);
+
+	return lpae_clear(&geo, &root, chunk);
+}
+
+static const struct hwm_walker vtd_ss_walker = {
+	vtd_ss_walk, vtd_ss_clear, &vtd_ss_format
+};
+
+static const struct hwm_walker x86_walker = {
+	x86_walk, x86_clear, &x86_format
+};
+
+#define ARM_WALKER(name)                                                 \
+	static const struct hwm_walker name##_walker = {                 \
+		arm_walk, arm_clear, &name##_format                      \
+	}
+
+ARM_WALKER(lpae_s1_4k);
+ARM_WALKER(lpae_s1_16k);
+ARM_WALKER(lpae_s1_64k);
+ARM_WALKER(lpae_s2_4k);
+ARM_WALKER(lpae_s2_16k);
+ARM_WALKER(lpae_s2_64k);
+
+/*
+ * Arm: levels and roots as the architecture manual tabulates them for an input
+ * address size and, in stage 2, a starting level; the code under test is told
+ * TxSZ and SL0. Leaf sizes that no single entry has are runs of entries.
+ */
 const struct hwm_kind hwm_kinds[] = {
-	{ "vtd-ss, 4 levels", &hwm_vtd_ss, &vtd_ss_walker, 4 },
-	{ "vtd-ss, 5 levels", &hwm_vtd_ss, &vtd_ss_walker, 5 },
-	{ "x86, 4 levels", &hwm_x86, &x86_walker, 4 },
-	{ "x86, 5 levels", &hwm_x86, &x86_walker, 5 },
+	{
+		.name = "vtd-ss, 4 levels",
+		.fmt = &hwm_vtd_ss, .walker = &vtd_ss_walker,
+		.levels = 4,
+		.medium = SZ_2M, .large = SZ_1G,
+	},
+	{
+		.name = "vtd-ss, 5 levels",
+		.fmt = &hwm_vtd_ss, .walker = &vtd_ss_walker,
+		.levels = 5,
+		.medium = SZ_2M, .large = SZ_1G,
+		.sampled = true,
+	},
+	{
+		.name = "x86, 4 levels",
+		.fmt = &hwm_x86, .walker = &x86_walker,
+		.levels = 4,
+		.medium = SZ_2M, .large = SZ_1G,
+	},
+	{
+		.name = "x86, 5 levels",
+		.fmt = &hwm_x86, .walker = &x86_walker,
+		.levels = 5,
+		.medium = SZ_2M, .large = SZ_1G,
+		.sampled = true,
+	},
+	{
+		.name = "arm s1 4K, 48 bits",
+		.fmt = &hwm_lpae_s1_4k, .walker = &lpae_s1_4k_walker,
+		.levels = 4,
+		.ia_bits = 48,
+		.medium = SZ_2M, .large = SZ_1G,
+	},
+	{
+		.name = "arm s1 4K, 39 bits, runs",
+		.fmt = &hwm_lpae_s1_4k, .walker = &lpae_s1_4k_walker,
+		.levels = 3,
+		.ia_bits = 39,
+		.medium = SZ_2M, .large = SZ_32M,
+		.sampled = true,
+	},
+	{
+		/* The root has 2 entries */
+		.name = "arm s1 4K, 40 bits, runs",
+		.fmt = &hwm_lpae_s1_4k, .walker = &lpae_s1_4k_walker,
+		.levels = 4, .root_bits = 1,
+		.ia_bits = 40,
+		.medium = SZ_64K, .large = SZ_2M,
+		.sampled = true,
+	},
+	{
+		.name = "arm s1 16K, 47 bits, runs",
+		.fmt = &hwm_lpae_s1_16k, .walker = &lpae_s1_16k_walker,
+		.levels = 3,
+		.ia_bits = 47,
+		.medium = SZ_2M, .large = SZ_32M,
+		.sampled = true,
+	},
+	{
+		/* The root has 64 entries */
+		.name = "arm s1 64K, 48 bits, runs",
+		.fmt = &hwm_lpae_s1_64k, .walker = &lpae_s1_64k_walker,
+		.levels = 3, .root_bits = 6,
+		.ia_bits = 48,
+		.medium = SZ_2M, .large = SZ_512M,
+		.sampled = true,
+	},
+	{
+		/* 2 tables in a row */
+		.name = "arm s2 4K, 40 bits",
+		.fmt = &hwm_lpae_s2_4k, .walker = &lpae_s2_4k_walker,
+		.levels = 3, .root_bits = 10,
+		.ia_bits = 40, .sl0 = 1,
+		.medium = SZ_2M, .large = SZ_1G,
+		.sampled = true,
+	},
+	{
+		/* 16 tables in a row */
+		.name = "arm s2 4K, 43 bits, runs",
+		.fmt = &hwm_lpae_s2_4k, .walker = &lpae_s2_4k_walker,
+		.levels = 3, .root_bits = 13,
+		.ia_bits = 43, .sl0 = 1,
+		.medium = SZ_64K, .large = SZ_32M,
+	},
+	{
+		/* 2 tables in a row */
+		.name = "arm s2 16K, 48 bits, runs",
+		.fmt = &hwm_lpae_s2_16k, .walker = &lpae_s2_16k_walker,
+		.levels = 3, .root_bits = 12,
+		.ia_bits = 48, .sl0 = 2,
+		.medium = SZ_2M, .large = SZ_1G,
+		.sampled = true,
+	},
+	{
+		/* 16 tables in a row; the root is of level 2 */
+		.name = "arm s2 64K, 46 bits, runs",
+		.fmt = &hwm_lpae_s2_64k, .walker = &lpae_s2_64k_walker,
+		.levels = 2, .root_bits = 17,
+		.ia_bits = 46, .sl0 = 1,
+		.medium = SZ_2M, .large = 16UL * SZ_1G,
+		.sampled = true,
+	},
 };
 
 const unsigned int hwm_nr_kinds = ARRAY_SIZE(hwm_kinds);
@@ -197,26 +349,28 @@ static int set_feature(struct iommu_domain *domain,
 	return hwm_step_end(hd->hw, HWM_SET_FEATURE, 0);
 }
 
-static struct iommu_dirty_root root_of(const struct hwm_domain *hd)
+static int do_sync(struct iommu_domain *domain)
 {
-	return (struct iommu_dirty_root){
-		.table = hd->root,
-		.level = hd->hw->kind->levels,
-		.bits = hd->hw->kind->fmt->level_bits,
-	};
+	struct hwm_domain *hd = to_hwm_domain(domain);
+	int ret;
+
+	ret = hwm_step_begin(hd->hw, HWM_SYNC);
+	if (ret)
+		return ret;
+	hwm_settle(hd);
+	return hwm_step_end(hd->hw, HWM_SYNC, 0);
 }
 
 static int do_walk(struct iommu_domain *domain, struct iommu_dirty_chunk *chunk,
 		   unsigned long iova, unsigned long last)
 {
 	struct hwm_domain *hd = to_hwm_domain(domain);
-	struct iommu_dirty_root root = root_of(hd);
 	int ret;
 
 	ret = hwm_step_begin(hd->hw, HWM_WALK);
 	if (ret)
 		return ret;
-	ret = hd->hw->kind->walker->walk(&root, chunk, iova, last);
+	ret = hd->hw->kind->walker->walk(hd, chunk, iova, last);
 	return hwm_step_end(hd->hw, HWM_WALK, ret);
 }
 
@@ -236,10 +390,11 @@ static void note_owed(struct hwm_domain *hd,
 			chunk->iova + ((unsigned long)bit << chunk->shift);
 		unsigned int level;
 		u64 *entry = hwm_find_leaf(hd, iova, &level);
-		unsigned long span = BIT(hwm_level_shift(fmt, level));
+		unsigned int run = entry ? hwm_run(fmt, *entry, level) : 0;
+		unsigned long span = BIT(hwm_level_shift(fmt, level) + run);
 		unsigned long first = iova & ~(span - 1);
 		unsigned long last = first + span - 1;
-		bool dirty = entry && fmt->dirty(READ_ONCE(*entry));
+		bool dirty = entry && hwm_leaf_dirty(fmt, entry, level);
 
 		if (entry && cleared && dirty)
 			oracle_paid(&hd->oracle, first, last);
@@ -262,12 +417,12 @@ static int do_clear(struct iommu_domain *domain,
 	ret = hwm_step_begin(hw, HWM_CLEAR);
 	if (ret)
 		return ret;
-	if (hw->watch_leaves)
-		WRITE_ONCE(cleaning, hw);
 	note_owed(hd, chunk, false);
-	ret = hw->kind->walker->clear(&root, chunk);
+	if (hw->watch_leaves)
+		ret = noted_clear(hw, &root, chunk);
+	else
+		ret = hw->kind->walker->clear(hd, chunk);
 	note_owed(hd, chunk, true);
-	WRITE_ONCE(cleaning, NULL);
 	return hwm_step_end(hw, HWM_CLEAR, ret);
 }
 
@@ -290,6 +445,7 @@ const struct iommu_dirty_backend hwm_backend = {
 	.claims = claims,
 	.capability = capability,
 	.set_feature = set_feature,
+	.sync = do_sync,
 	.walk = do_walk,
 	.clear = do_clear,
 	.flush = do_flush,

@@ -9,6 +9,7 @@
  * entries are being made clean.
  */
 #include <linux/io.h>
+#include <linux/lockdep.h>
 #include <linux/slab.h>
 
 #include "hw-model.h"
@@ -21,10 +22,10 @@ static unsigned int tlb_slot(unsigned long first)
 static struct hwm_tlb_entry *tlb_find(const struct hwm_format *fmt,
 				      struct hwm_tlb *tlb, unsigned long iova)
 {
-	unsigned int level;
+	u64 sizes = hwm_leaf_sizes(fmt);
 
-	for (level = 1; level <= fmt->large_levels; level++) {
-		unsigned long span = BIT(hwm_level_shift(fmt, level));
+	for (; sizes; sizes &= sizes - 1) {
+		unsigned long span = BIT(__ffs64(sizes));
 		unsigned long first = iova & ~(span - 1);
 		struct hwm_tlb_entry *e = &tlb->entries[tlb_slot(first)];
 
@@ -66,25 +67,6 @@ static void context_drop(struct hwm_context *ctx, unsigned long iova,
 		memset(ctx->psc, 0, sizeof(ctx->psc));
 }
 
-/* Make every context that the domain knows of forget [@iova, @last] */
-void hwm_invalidate(struct hwm_domain *hd, unsigned long iova,
-		    unsigned long last, bool leaves_only)
-{
-	struct hwm_context *ctx;
-
-	spin_lock(&hd->hw->lock);
-	list_for_each_entry(ctx, &hd->contexts, tag)
-		context_drop(ctx, iova, last, leaves_only);
-	oracle_paid(&hd->oracle, iova, last);
-	spin_unlock(&hd->hw->lock);
-}
-
-static struct hwm_psc_entry *psc_entry(struct hwm_context *ctx,
-				       unsigned long first, unsigned int shift)
-{
-	return &ctx->psc[(first >> shift) % HWM_PSC_ENTRIES];
-}
-
 /* Set @bits of an entry as hardware does, which looks at the whole entry again */
 static u64 set_in_entry(const struct hwm_format *fmt, u64 *entry, u64 value,
 			bool write)
@@ -99,31 +81,120 @@ static u64 set_in_entry(const struct hwm_format *fmt, u64 *entry, u64 value,
 	}
 }
 
+static void settle(struct hwm_domain *hd)
+{
+	const struct hwm_format *fmt = hd->hw->kind->fmt;
+	unsigned int i;
+
+	lockdep_assert_held(&hd->hw->lock);
+	for (i = 0; i < hd->nr_held; i++) {
+		u64 value = READ_ONCE(*hd->held[i]);
+
+		/* It may have been unmapped */
+		if (value)
+			set_in_entry(fmt, hd->held[i], value, true);
+	}
+	hd->nr_held = 0;
+}
+
+/* Let memory see what hardware has recorded of the writes that are finished */
+void hwm_settle(struct hwm_domain *hd)
+{
+	spin_lock(&hd->hw->lock);
+	settle(hd);
+	spin_unlock(&hd->hw->lock);
+}
+
+/* D of @entry will be set, but software does not see it yet */
+static void hold_back(struct hwm_domain *hd, u64 *entry)
+{
+	lockdep_assert_held(&hd->hw->lock);
+	if (hd->nr_held == HWM_HELD)
+		settle(hd);
+	hd->held[hd->nr_held++] = entry;
+}
+
+/* Make every context that the domain knows of forget [@iova, @last] */
+void hwm_invalidate(struct hwm_domain *hd, unsigned long iova,
+		    unsigned long last, bool leaves_only)
+{
+	struct hwm_context *ctx;
+
+	spin_lock(&hd->hw->lock);
+	settle(hd);
+	list_for_each_entry(ctx, &hd->contexts, tag)
+		context_drop(ctx, iova, last, leaves_only);
+	oracle_paid(&hd->oracle, iova, last);
+	spin_unlock(&hd->hw->lock);
+}
+
+static struct hwm_psc_entry *psc_entry(struct hwm_context *ctx,
+				       unsigned long first, unsigned int shift)
+{
+	return &ctx->psc[(first >> shift) % HWM_PSC_ENTRIES];
+}
+
+/*
+ * Record an access in the leaf that @entry, which was accessed, is one of. In a run
+ * hardware may set D in any entry. Returns whether D is set now.
+ */
+static bool record(struct hwm_domain *hd, u64 *entry, unsigned int level,
+		   bool write)
+{
+	const struct hwm_format *fmt = hd->hw->kind->fmt;
+	u64 value = set_in_entry(fmt, entry, READ_ONCE(*entry), false);
+	unsigned int nr = 1 << hwm_run(fmt, value, level);
+
+	if (!write || fmt->dirty(value))
+		return fmt->dirty(value);
+	entry = PTR_ALIGN_DOWN(entry, nr * sizeof(*entry)) +
+		prandom_u32_state(&hd->hw->rnd) % nr;
+	if (fmt->holds_back)
+		hold_back(hd, entry);
+	else
+		set_in_entry(fmt, entry, READ_ONCE(*entry), true);
+	return true;
+}
+
+/* Does the leaf let the access through? */
+static bool permitted(const struct hwm_context *ctx, u64 value, bool write)
+{
+	const struct hwm_format *fmt = ctx->table->hw->kind->fmt;
+
+	if (write && !fmt->writable(value))
+		return false;
+	if (ctx->recording || !fmt->clean_faults)
+		return true;
+	return fmt->accessed(value) == value && (!write || fmt->dirty(value));
+}
+
 /* Walk the table for an access that the caches do not answer */
 static int walk(struct hwm_context *ctx, unsigned long iova, bool write,
 		struct hwm_tlb_entry *out)
 {
-	const struct hwm_format *fmt = ctx->table->hw->kind->fmt;
-	unsigned int level = ctx->table->hw->kind->levels;
+	const struct hwm_kind *kind = ctx->table->hw->kind;
+	const struct hwm_format *fmt = kind->fmt;
+	unsigned int level = kind->levels;
 	unsigned int psc_shift = hwm_level_shift(fmt, 2);
 	unsigned long psc_first = iova & ~(BIT(psc_shift) - 1);
 	struct hwm_psc_entry *psc = psc_entry(ctx, psc_first, psc_shift);
 	u64 *table = ctx->table->root;
 
+	if (iova > hwm_reach(ctx->table->hw))
+		return -EFAULT;
 	if (psc->valid && psc->first == psc_first) {
 		table = psc->table;
 		level = 1;
 	}
 	for (;; level--) {
-		unsigned int shift = hwm_level_shift(fmt, level);
-		u64 *entry = table + ((iova >> shift) &
-				      (BIT(fmt->level_bits) - 1));
+		u64 *entry = table + hwm_index(kind, level, iova);
 		u64 value = READ_ONCE(*entry);
+		unsigned long span;
 
-		if (!fmt->present(value) || (write && !fmt->writable(value)))
+		if (!fmt->present(value, level))
 			return -EFAULT;
 		if (!fmt->is_leaf(value, level)) {
-			if (ctx->recording)
+			if (ctx->recording && fmt->table_access)
 				value = set_in_entry(fmt, entry, value, false);
 			table = phys_to_virt(fmt->table_addr(value));
 			if (level == 2)
@@ -132,14 +203,19 @@ static int walk(struct hwm_context *ctx, unsigned long iova, bool write,
 			continue;
 		}
 
+		if (!permitted(ctx, value, write))
+			return -EFAULT;
+		/* Without recording nobody will ever look at the entry again */
 		if (ctx->recording)
-			value = set_in_entry(fmt, entry, value, write);
-		out->first = iova & ~(BIT(shift) - 1);
-		out->last = out->first + BIT(shift) - 1;
+			out->dirty = record(ctx->table, entry, level, write);
+		else
+			out->dirty = !fmt->clean_faults || fmt->dirty(value);
+		span = BIT(hwm_level_shift(fmt, level) +
+			   hwm_run(fmt, value, level));
+		out->first = iova & ~(span - 1);
+		out->last = out->first + span - 1;
 		out->valid = true;
 		out->writable = fmt->writable(value);
-		/* Without recording nobody will ever look at the entry again */
-		out->dirty = fmt->dirty(value) || !ctx->recording;
 		return 0;
 	}
 }
@@ -180,6 +256,23 @@ struct hwm_context *hwm_context(struct hwm_device *dev, ioasid_t pasid)
 	return NULL;
 }
 
+/* One page; the caller holds the model's lock */
+static int access(struct hwm_context *ctx, unsigned long iova, bool write,
+		  bool ats, bool *refused)
+{
+	struct oracle *oracle;
+	int ret;
+
+	if (!ctx || !ctx->domain)
+		return -EFAULT;
+	oracle = &ctx->table->oracle;
+	ret = translate(ctx, iova, write, ats);
+	if (!ret && write)
+		oracle_write(oracle, iova);
+	*refused = ret && write && oracle_writable(oracle, iova);
+	return ret;
+}
+
 /**
  * hwm_dma() - a device reads or writes
  * @dev: device
@@ -188,28 +281,32 @@ struct hwm_context *hwm_context(struct hwm_device *dev, ioasid_t pasid)
  * @len: bytes
  * @write: direction
  *
+ * A write to a page that is mapped writable must get through: the test fails when
+ * it does not.
+ *
  * Return: 0; -EFAULT when a page cannot be accessed.
  */
 int hwm_dma(struct hwm_device *dev, ioasid_t pasid, unsigned long iova,
 	    unsigned long len, bool write)
 {
+	unsigned long page = BIT(dev->hw->kind->fmt->granule_shift);
 	unsigned long last = iova + len - 1;
-	struct hwm_context *ctx;
-	int ret = 0;
+	bool refused = false;
+	int ret;
 
 	for (;;) {
 		spin_lock(&dev->hw->lock);
-		ctx = hwm_context(dev, pasid);
-		if (ctx && ctx->domain)
-			ret = translate(ctx, iova, write, dev->ats);
-		else
-			ret = -EFAULT;
-		if (!ret && write)
-			oracle_write(&ctx->table->oracle, iova);
+		ret = access(hwm_context(dev, pasid), iova, write, dev->ats,
+			     &refused);
+		dev->hw->refused += refused;
 		spin_unlock(&dev->hw->lock);
-		if (ret || (iova | (SZ_4K - 1)) >= last)
+		if (refused && !dev->hw->may_refuse)
+			KUNIT_FAIL(dev->hw->test,
+				   "a write to %#lx faults, which is writable",
+				   iova);
+		if (ret || (iova | (page - 1)) >= last)
 			return ret;
-		iova = (iova | (SZ_4K - 1)) + 1;
+		iova = (iova | (page - 1)) + 1;
 		cpu_relax();
 	}
 }
@@ -263,7 +360,8 @@ static int context_attach(struct hwm_domain *hd, struct hwm_device *dev,
 	spin_lock(&hw->lock);
 	ctx->domain = hd;
 	ctx->table = table;
-	ctx->recording = (dev->caps & IOMMU_DIRTY_CAP_RECORD) &&
+	ctx->recording = (dev->caps & IOMMU_DIRTY_CAP_RECORD) && hw->ha &&
+			 hw->hd &&
 			 (table->recording || hw->kind->fmt->always_records);
 	spin_unlock(&hw->lock);
 

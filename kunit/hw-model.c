@@ -31,6 +31,11 @@ struct hwm_model *hwm_create(struct kunit *test, const struct hwm_kind *kind)
 	hw->test = test;
 	hw->kind = kind;
 	hw->backend = hwm_backend;
+	if (!kind->fmt->holds_back)
+		hw->backend.sync = NULL;
+	hw->ha = true;
+	hw->hd = true;
+	prandom_seed_state(&hw->rnd, 42);
 	hw->caps = IOMMU_DIRTY_CAP_RECORD;
 	if (kind->fmt->born_dirty)
 		hw->caps |= IOMMU_DIRTY_CAP_BORN_DIRTY;
@@ -50,7 +55,7 @@ struct hwm_model *hwm_create(struct kunit *test, const struct hwm_kind *kind)
 
 static struct hwm_domain *domain_alloc(struct hwm_model *hw)
 {
-	const struct hwm_format *fmt = hw->kind->fmt;
+	const struct hwm_kind *kind = hw->kind;
 	struct hwm_domain *hd = kzalloc(sizeof(*hd), GFP_KERNEL);
 	unsigned int level;
 
@@ -59,12 +64,14 @@ static struct hwm_domain *domain_alloc(struct hwm_model *hw)
 	hd->domain.type = IOMMU_DOMAIN_UNMANAGED;
 	hd->domain.owner = &hwm_iommu_ops;
 	hd->domain.ops = &hwm_domain_ops;
-	for (level = 1; level <= fmt->large_levels; level++)
-		hd->domain.pgsize_bitmap |= BIT(hwm_level_shift(fmt, level));
+	hd->domain.pgsize_bitmap = kind->medium | kind->large;
+	for (level = 1; level <= kind->fmt->large_levels; level++)
+		hd->domain.pgsize_bitmap |=
+			BIT(hwm_level_shift(kind->fmt, level));
 	mutex_init(&hd->map_lock);
 	INIT_LIST_HEAD(&hd->contexts);
 	INIT_LIST_HEAD(&hd->tables);
-	oracle_init(&hd->oracle);
+	oracle_init(&hd->oracle, kind->fmt->granule_shift);
 	list_add(&hd->node, &hw->domains);
 	return hd;
 }

@@ -21,6 +21,7 @@
 #include <linux/device.h>
 #include <linux/iommu-dirty.h>
 #include <linux/mutex.h>
+#include <linux/prandom.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 
@@ -35,8 +36,12 @@ struct iommu_dirty_root;
  * @granule_shift: log2 of the bytes that an entry of level 1 maps
  * @level_bits: log2 of the entries of a table
  * @large_levels: highest level that may hold a leaf
- * @always_records: there is no switch
+ * @always_records: nothing is switched: a device records from its attach on
  * @born_dirty: writable leaves are mapped with D set
+ * @table_access: A is set in table entries too
+ * @clean_faults: without recording a clean leaf cannot be written, nor one be
+ *	used that has A clear
+ * @holds_back: what is recorded may become visible late, see hwm_settle()
  * @table_entry: make an entry that points to a table
  * @leaf_entry: make a leaf
  * @table_addr: where a table entry points
@@ -46,6 +51,10 @@ struct iommu_dirty_root;
  * @dirty: is D set?
  * @accessed: with A set; works on tables too
  * @written: with D set
+ * @run_bits: log2 of the entries of a level that can together be one leaf; NULL
+ *	when there is no such thing
+ * @run_entry: the same leaf, as one of such a run
+ * @is_run: is it one of a run?
  */
 struct hwm_format {
 	const char *name;
@@ -55,35 +64,71 @@ struct hwm_format {
 	unsigned int large_levels;
 	bool always_records;
 	bool born_dirty;
+	bool table_access;
+	bool clean_faults;
+	bool holds_back;
 	u64 (*table_entry)(phys_addr_t table);
 	u64 (*leaf_entry)(phys_addr_t pa, unsigned int level, bool writable);
 	phys_addr_t (*table_addr)(u64 entry);
-	bool (*present)(u64 entry);
+	bool (*present)(u64 entry, unsigned int level);
 	bool (*is_leaf)(u64 entry, unsigned int level);
 	bool (*writable)(u64 entry);
 	bool (*dirty)(u64 entry);
 	u64 (*accessed)(u64 entry);
 	u64 (*written)(u64 entry);
+	unsigned int (*run_bits)(unsigned int level);
+	u64 (*run_entry)(u64 entry);
+	bool (*is_run)(u64 entry);
 };
 
 extern const struct hwm_format hwm_vtd_ss;
 extern const struct hwm_format hwm_x86;
+extern const struct hwm_format hwm_lpae_s1_4k;
+extern const struct hwm_format hwm_lpae_s1_16k;
+extern const struct hwm_format hwm_lpae_s1_64k;
+extern const struct hwm_format hwm_lpae_s2_4k;
+extern const struct hwm_format hwm_lpae_s2_16k;
+extern const struct hwm_format hwm_lpae_s2_64k;
+
+struct hwm_kind;
+struct hwm_domain;
 
 /* The code under test for one format: bodies of ->walk and ->clear */
 struct hwm_walker {
-	int (*walk)(const struct iommu_dirty_root *root,
+	int (*walk)(const struct hwm_domain *hd,
 		    struct iommu_dirty_chunk *chunk, unsigned long iova,
 		    unsigned long last);
-	int (*clear)(const struct iommu_dirty_root *root,
+	int (*clear)(const struct hwm_domain *hd,
 		     struct iommu_dirty_chunk *chunk);
+	const struct iommu_dirty_format *format;
 };
 
-/* What a parameterised test runs with */
+/**
+ * struct hwm_kind - what a parameterised test runs with
+ * @name: says so
+ * @fmt: what the hardware sees
+ * @walker: code under test
+ * @levels: of the table
+ * @root_bits: log2 of the entries of the root, 0 for as many as any table has
+ * @ia_bits: Arm: input address bits; with @sl0 what the code under test is told
+ *	instead of the two above
+ * @sl0: Arm, stage 2: SL0
+ * @medium: leaf size between the smallest and @large; at most 512 times the
+ *	smallest
+ * @large: leaf size, at most 1 << 18 times the smallest
+ * @sampled: long tests take a sample of what they do with another kind
+ */
 struct hwm_kind {
 	const char *name;
 	const struct hwm_format *fmt;
 	const struct hwm_walker *walker;
 	unsigned int levels;
+	unsigned int root_bits;
+	unsigned int ia_bits;
+	unsigned int sl0;
+	unsigned long medium;
+	unsigned long large;
+	bool sampled;
 };
 
 extern const struct hwm_kind hwm_kinds[];
@@ -93,6 +138,7 @@ extern const unsigned int hwm_nr_kinds;
  * enum hwm_step - where a test can look on, do DMA, or make something fail
  * @HWM_CAPABILITY: ->capability
  * @HWM_SET_FEATURE: ->set_feature
+ * @HWM_SYNC: ->sync
  * @HWM_WALK: ->walk
  * @HWM_PUBLISH: publishing to the bitmap
  * @HWM_CLEAR: ->clear
@@ -105,6 +151,7 @@ extern const unsigned int hwm_nr_kinds;
 enum hwm_step {
 	HWM_CAPABILITY,
 	HWM_SET_FEATURE,
+	HWM_SYNC,
 	HWM_WALK,
 	HWM_PUBLISH,
 	HWM_CLEAR,
@@ -115,8 +162,9 @@ enum hwm_step {
 	HWM_NR_STEPS,
 };
 
-#define HWM_READ_STEPS \
-	(BIT(HWM_WALK) | BIT(HWM_PUBLISH) | BIT(HWM_CLEAR) | BIT(HWM_FLUSH))
+#define HWM_READ_STEPS                                              \
+	(BIT(HWM_SYNC) | BIT(HWM_WALK) | BIT(HWM_PUBLISH) |         \
+	 BIT(HWM_CLEAR) | BIT(HWM_FLUSH))
 
 /**
  * struct hwm_fault - make the @nth of some steps fail
@@ -143,7 +191,12 @@ struct hwm_fault {
  * @devices: all devices
  * @domains: all domains
  * @caps: what tables of the format can do
+ * @ha: contexts of devices attached from now on set A
+ * @hd: and D, with @ha
+ * @rnd: which entry of a run hardware sets D in
  * @fault: what to make fail
+ * @refused: writes that were not let through although the page is writable
+ * @may_refuse: that is not an error
  * @calls: times each step began
  * @watch: called before and after each step, with the core's locks held
  * @watch_leaves: HWM_CLEAN_LEAF too; one model at a time
@@ -157,12 +210,19 @@ struct hwm_model {
 	struct list_head devices;
 	struct list_head domains;
 	u32 caps;
+	bool ha;
+	bool hd;
+	struct rnd_state rnd;
 	struct hwm_fault fault;
+	unsigned int refused;
+	bool may_refuse;
 	unsigned int calls[HWM_NR_STEPS];
 	void (*watch)(struct hwm_model *hw, enum hwm_step step, bool after);
 	bool watch_leaves;
 	void *data;
 };
+
+#define HWM_HELD 64
 
 /**
  * struct hwm_domain - a page table
@@ -176,6 +236,8 @@ struct hwm_model {
  * @oracle: what was mapped and written
  * @contexts: contexts that a flush reaches
  * @recording: what attach gives to new contexts
+ * @held: entries in which D is set later
+ * @nr_held: their number
  */
 struct hwm_domain {
 	struct iommu_domain domain;
@@ -188,6 +250,8 @@ struct hwm_domain {
 	struct oracle oracle;
 	struct list_head contexts;
 	bool recording;
+	u64 *held[HWM_HELD];
+	unsigned int nr_held;
 };
 
 #define HWM_TLB_ENTRIES 512
@@ -276,6 +340,13 @@ int hwm_map(struct hwm_domain *hd, unsigned long iova, unsigned long size,
 void hwm_unmap(struct hwm_domain *hd, unsigned long iova, unsigned long size);
 u32 hwm_table_hash(struct hwm_domain *hd);
 unsigned long hwm_reach(const struct hwm_model *hw);
+unsigned int hwm_index(const struct hwm_kind *kind, unsigned int level,
+		       unsigned long iova);
+unsigned int hwm_run(const struct hwm_format *fmt, u64 value,
+		     unsigned int level);
+bool hwm_leaf_dirty(const struct hwm_format *fmt, u64 *entry,
+		    unsigned int level);
+u64 hwm_leaf_sizes(const struct hwm_format *fmt);
 
 static inline unsigned int hwm_level_shift(const struct hwm_format *fmt,
 					   unsigned int level)
@@ -292,6 +363,8 @@ int hwm_dma(struct hwm_device *dev, ioasid_t pasid, unsigned long iova,
 	    unsigned long len, bool write);
 void hwm_invalidate(struct hwm_domain *hd, unsigned long iova,
 		    unsigned long last, bool leaves_only);
+
+void hwm_settle(struct hwm_domain *hd);
 
 static inline int hwm_write(struct hwm_device *dev, unsigned long iova)
 {

@@ -31,7 +31,7 @@ static phys_addr_t table_addr(u64 entry)
 	return entry & ENTRY_ADDRESS;
 }
 
-static bool present(u64 entry)
+static bool present(u64 entry, unsigned int level)
 {
 	return entry & (ENTRY_READ | ENTRY_WRITE);
 }
@@ -67,6 +67,7 @@ const struct hwm_format hwm_vtd_ss = {
 	.granule_shift = 12,
 	.level_bits = 9,
 	.large_levels = 3,
+	.table_access = true,
 	.table_entry = table_entry,
 	.leaf_entry = leaf_entry,
 	.table_addr = table_addr,

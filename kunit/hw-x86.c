@@ -34,7 +34,7 @@ static phys_addr_t table_addr(u64 entry)
 	return entry & ENTRY_ADDRESS;
 }
 
-static bool present(u64 entry)
+static bool present(u64 entry, unsigned int level)
 {
 	return entry & ENTRY_PRESENT;
 }
@@ -70,6 +70,7 @@ const struct hwm_format hwm_x86 = {
 	.granule_shift = 12,
 	.level_bits = 9,
 	.large_levels = 3,
+	.table_access = true,
 	.always_records = true,
 	.born_dirty = true,
 	.table_entry = table_entry,

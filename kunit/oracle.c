@@ -7,8 +7,10 @@
 
 #include "oracle.h"
 
-void oracle_init(struct oracle *o)
+/* Pages are of 1 << @shift bytes, the smallest leaf's size */
+void oracle_init(struct oracle *o, unsigned int shift)
 {
+	o->shift = shift;
 	INIT_LIST_HEAD(&o->spans);
 }
 
@@ -36,8 +38,9 @@ static unsigned long *new_bits(unsigned long nbits)
 	return kvcalloc(BITS_TO_LONGS(nbits), sizeof(long), GFP_KERNEL);
 }
 
-struct oracle_span *oracle_span_new(unsigned long iova, unsigned long last,
-				    unsigned long leaf_size, bool writable)
+struct oracle_span *oracle_span_new(const struct oracle *o, unsigned long iova,
+				    unsigned long last, unsigned long leaf_size,
+				    bool writable)
 {
 	struct oracle_span *span;
 
@@ -47,8 +50,9 @@ struct oracle_span *oracle_span_new(unsigned long iova, unsigned long last,
 	span->iova = iova;
 	span->last = last;
 	span->leaf_size = leaf_size;
+	span->shift = o->shift;
 	span->writable = writable;
-	span->pages = ((last - iova) >> ORACLE_PAGE_SHIFT) + 1;
+	span->pages = ((last - iova) >> span->shift) + 1;
 	span->must = new_bits(span->pages);
 	span->may = new_bits(span->pages);
 	span->recent = new_bits(span->pages);
@@ -93,7 +97,7 @@ struct oracle_span *oracle_remove(struct oracle *o, unsigned long iova)
 
 static unsigned long page_of(const struct oracle_span *span, unsigned long iova)
 {
-	return (iova - span->iova) >> ORACLE_PAGE_SHIFT;
+	return (iova - span->iova) >> span->shift;
 }
 
 bool oracle_writable(struct oracle *o, unsigned long iova)
@@ -161,8 +165,8 @@ static void set_leaves(const struct oracle_report *r,
 	for_each_set_bitrange(start, end, pages, span->pages) {
 		unsigned long first, last;
 
-		first = span->iova + (start << ORACLE_PAGE_SHIFT);
-		last = span->iova + (end << ORACLE_PAGE_SHIFT) - 1;
+		first = span->iova + (start << span->shift);
+		last = span->iova + (end << span->shift) - 1;
 		set_bits(r, bits, first & ~(span->leaf_size - 1),
 			 last | (span->leaf_size - 1));
 	}
@@ -253,7 +257,7 @@ void oracle_settle(struct oracle *o, const struct oracle_report *r,
 						 page));
 			if (page >= span->pages)
 				break;
-			first = (span->iova + (page << ORACLE_PAGE_SHIFT)) &
+			first = (span->iova + (page << span->shift)) &
 				~(span->leaf_size - 1);
 			last = first + span->leaf_size - 1;
 			if (last >= r->iova && first <= r->last)
@@ -270,7 +274,7 @@ void oracle_owe(struct oracle *o, unsigned long iova)
 	unsigned long first = iova & ~(span->leaf_size - 1);
 
 	bitmap_set(span->owed, page_of(span, first),
-		   span->leaf_size >> ORACLE_PAGE_SHIFT);
+		   span->leaf_size >> span->shift);
 }
 
 /* [@first, @last] was flushed */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The oracle: what was mapped and what was written, in plain bitmaps with a bit
- * for each 4 KiB page, and from that what a read has to say.
+ * for each page of the smallest leaf's size, and from that what a read has to say.
  *
  * A write during a read may be in its report or in the next one's, so each page
  * has three bits: the next report must have it; it may have it; it was written
@@ -13,14 +13,13 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-#define ORACLE_PAGE_SHIFT 12
-
 /**
  * struct oracle_span - leaves of one size in a row
  * @node: in oracle.spans, in ascending order
  * @iova: first byte
  * @last: last byte
  * @leaf_size: bytes
+ * @shift: log2 of the bytes of a page
  * @writable: devices may write it
  * @pages: bits in each bitmap
  * @must: the next read must report it
@@ -33,6 +32,7 @@ struct oracle_span {
 	unsigned long iova;
 	unsigned long last;
 	unsigned long leaf_size;
+	unsigned int shift;
 	bool writable;
 	unsigned long pages;
 	unsigned long *must;
@@ -43,6 +43,7 @@ struct oracle_span {
 
 struct oracle {
 	struct list_head spans;
+	unsigned int shift;
 };
 
 /* A report: bit n stands for the page_size bytes from iova + n * page_size on */
@@ -59,10 +60,11 @@ enum oracle_outcome {
 	ORACLE_FAILED,		/* it failed half-way */
 };
 
-void oracle_init(struct oracle *o);
+void oracle_init(struct oracle *o, unsigned int shift);
 void oracle_free(struct oracle *o);
-struct oracle_span *oracle_span_new(unsigned long iova, unsigned long last,
-				    unsigned long leaf_size, bool writable);
+struct oracle_span *oracle_span_new(const struct oracle *o, unsigned long iova,
+				    unsigned long last, unsigned long leaf_size,
+				    bool writable);
 void oracle_span_free(struct oracle_span *span);
 void oracle_add(struct oracle *o, struct oracle_span *span);
 struct oracle_span *oracle_remove(struct oracle *o, unsigned long iova);

@@ -6,9 +6,62 @@
 #ifndef __IOMMU_DIRTY_KUNIT_RIG_H
 #define __IOMMU_DIRTY_KUNIT_RIG_H
 
+#include <linux/math.h>
 #include <linux/prandom.h>
 
 #include "hw-model.h"
+
+/**
+ * struct rig_layout - where leaves of all sizes lie next to each other
+ * @base: 16 pages before @small
+ * @small: smallest leaves, through the end of a table
+ * @table: that end
+ * @small_size: bytes
+ * @medium: leaves of the medium size that follow
+ * @medium_size: bytes
+ * @ro: read-only, smallest leaves, after them
+ * @ro_size: bytes
+ * @hole: nothing; 4096 pages
+ * @hole_size: bytes
+ * @edge: smallest leaves up to the first chunk's end
+ * @edge_size: bytes
+ * @large: two of the largest leaves, one up to the second chunk's end
+ * @large_size: bytes
+ * @after: a medium leaf at the start of the fourth chunk
+ * @after_size: bytes
+ * @tail: smallest leaves that follow
+ * @tail_size: bytes
+ * @tail_last: their last byte
+ * @extra: nothing; the last 1024 pages of the fourth chunk
+ * @extra_size: bytes
+ * @last: the last byte of the fourth chunk
+ *
+ * There is more where the address space ends, and in its middle.
+ */
+struct rig_layout {
+	unsigned long base;
+	unsigned long small;
+	unsigned long table;
+	unsigned long small_size;
+	unsigned long medium;
+	unsigned long medium_size;
+	unsigned long ro;
+	unsigned long ro_size;
+	unsigned long hole;
+	unsigned long hole_size;
+	unsigned long edge;
+	unsigned long edge_size;
+	unsigned long large;
+	unsigned long large_size;
+	unsigned long after;
+	unsigned long after_size;
+	unsigned long tail;
+	unsigned long tail_size;
+	unsigned long tail_last;
+	unsigned long extra;
+	unsigned long extra_size;
+	unsigned long last;
+};
 
 /**
  * struct rig - what a test starts with
@@ -16,17 +69,29 @@
  * @hd: domain, with nothing mapped
  * @dev: device, attached to @hd
  * @skew: bytes by which bitmaps are misaligned
+ * @page: the kind's smallest leaf, bytes
+ * @medium: a larger one
+ * @large: the largest one
+ * @chunk: what the core reads at a time, bytes
+ * @at: layout
  */
 struct rig {
 	struct hwm_model *hw;
 	struct hwm_domain *hd;
 	struct hwm_device *dev;
 	unsigned int skew;
+	unsigned long page;
+	unsigned long medium;
+	unsigned long large;
+	unsigned long chunk;
+	struct rig_layout at;
 };
 
 int rig_init(struct kunit *test);
 int rig_init_bare(struct kunit *test);
+void rig_lay_out(struct rig *rig);
 const void *rig_kinds(const void *prev, char *desc);
+const void *rig_arm_kinds(const void *prev, char *desc);
 
 /* What the consumer has mapped in a domain, for the core */
 struct rig_ranges {
@@ -98,24 +163,19 @@ static inline unsigned int rig_rounds(unsigned int fast, unsigned int slow)
 	return IS_ENABLED(CONFIG_UML) ? fast : slow;
 }
 
-/*
- * The layout: leaves of all sizes next to each other, read-only ones, holes, and
- * the ends of the address space.
- */
-#define RIG_SMALL	SZ_64K			/* 4 KiB leaves ... */
-#define RIG_SMALL_SIZE	(SZ_2M * 2 - SZ_64K)	/* ... through two tables */
-#define RIG_MEDIUM	(SZ_2M * 2)		/* 2 MiB leaves that follow */
-#define RIG_MEDIUM_SIZE	(SZ_2M * 3)
-#define RIG_RO		(SZ_2M * 5)		/* read-only, 4 KiB */
-#define RIG_RO_SIZE	SZ_64K
-#define RIG_EDGE	(SZ_1G - SZ_2M)		/* 4 KiB leaves up to a chunk's end */
-#define RIG_EDGE_SIZE	SZ_2M
-#define RIG_LARGE	(1UL * SZ_1G)		/* 1 GiB leaves */
-#define RIG_LARGE_SIZE	(2UL * SZ_1G)
-#define RIG_AFTER	(3UL * SZ_1G)		/* 2 MiB, then 4 KiB leaves */
-#define RIG_AFTER_SIZE	(1UL * SZ_2M)
-#define RIG_TAIL	(3UL * SZ_1G + SZ_2M)
-#define RIG_TAIL_SIZE	(1UL * SZ_128K)
-#define RIG_LAST	(RIG_TAIL + RIG_TAIL_SIZE - 1)
+/* The same for a test that runs with every kind, fewer of them with most */
+static inline unsigned int rig_kind_rounds(const struct rig *rig,
+					   unsigned int fast, unsigned int slow)
+{
+	unsigned int rounds = rig_rounds(fast, slow);
+
+	return rig->hw->kind->sampled ? DIV_ROUND_UP(rounds, 4) : rounds;
+}
+
+/* Page @n of the smallest leaves; there are 1008 */
+static inline unsigned long rig_page(const struct rig *rig, unsigned int n)
+{
+	return rig->at.small + n * rig->page;
+}
 
 #endif /* __IOMMU_DIRTY_KUNIT_RIG_H */

@@ -5,8 +5,6 @@
  */
 #include "rig.h"
 
-#define PAGE(n) (RIG_SMALL + (n) * SZ_4K)
-#define LAST (RIG_SMALL + RIG_SMALL_SIZE - 1)
 #define PASID 7
 
 #define RECORD IOMMU_DIRTY_CAP_RECORD
@@ -16,7 +14,7 @@
 
 static int read_all(struct rig *rig)
 {
-	return rig_read(rig, RIG_SMALL, LAST, 0);
+	return rig_read(rig, rig->at.small, rig->at.medium - 1, 0);
 }
 
 static int init(struct kunit *test)
@@ -25,7 +23,7 @@ static int init(struct kunit *test)
 
 	rig_init(test);
 	rig = test->priv;
-	rig_map(rig, RIG_SMALL, RIG_SMALL_SIZE, SZ_4K, true);
+	rig_map(rig, rig->at.small, rig->at.small_size, rig->page, true);
 	return 0;
 }
 
@@ -66,8 +64,10 @@ static void expect_recorded(struct rig *rig, struct hwm_device *dev,
 	struct kunit *test = rig->hw->test;
 	u64 dirty = rig_query(rig->hd).dirty;
 
-	KUNIT_EXPECT_EQ(test, hwm_dma(dev, pasid, PAGE(40), 1, true), 0);
-	KUNIT_EXPECT_EQ(test, hwm_dma(dev, pasid, PAGE(600), 1, true), 0);
+	KUNIT_EXPECT_EQ(test, hwm_dma(dev, pasid, rig_page(rig, 40), 1, true),
+			0);
+	KUNIT_EXPECT_EQ(test, hwm_dma(dev, pasid, rig_page(rig, 600), 1, true),
+			0);
 	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, dirty + 2);
 }
@@ -139,7 +139,8 @@ static void a_pasid_is_recorded_from_its_first_write(struct kunit *test)
 	expect_recorded(rig, dev, PASID);
 	expect_recorded(rig, dev, PASID);
 	remove_pasid(rig->hd, dev);
-	KUNIT_EXPECT_EQ(test, hwm_dma(dev, PASID, PAGE(0), 1, true), -EFAULT);
+	KUNIT_EXPECT_EQ(test, hwm_dma(dev, PASID, rig_page(rig, 0), 1, true),
+			-EFAULT);
 }
 
 static void a_pasid_of_an_incapable_device_is_refused(struct kunit *test)
@@ -245,7 +246,7 @@ static void an_attach_that_must_not_fail_makes_all_dirty(struct kunit *test)
 	struct hwm_device *unable = device_with(rig, 0);
 	u64 seq;
 
-	rig_map(rig, RIG_RO, RIG_RO_SIZE, SZ_4K, false);
+	rig_map(rig, rig->at.ro, rig->at.ro_size, rig->page, false);
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	seq = rig_query(rig->hd).seq;
 	KUNIT_EXPECT_EQ(test, rig_attach_must(rig->hd, unable), 0);
@@ -255,8 +256,8 @@ static void an_attach_that_must_not_fail_makes_all_dirty(struct kunit *test)
 
 	/* It reports what is writable, again and again, and walks no table */
 	rig->hw->calls[HWM_WALK] = 0;
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_1G - 1, 0), 0);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_1G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->chunk - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->chunk - 1, 0), 0);
 	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_WALK], 0);
 
 	/* One-way until the consumer starts again */
@@ -333,7 +334,7 @@ static void a_device_that_is_released_is_forgotten(struct kunit *test)
 	iommu_dirty_release_device(&hwm_iommu_ops, &dev->dev);
 	KUNIT_EXPECT_PTR_EQ(test, dev->dev.iommu->dirty, NULL);
 	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
-	KUNIT_EXPECT_EQ(test, hwm_write(dev, PAGE(0)), -EFAULT);
+	KUNIT_EXPECT_EQ(test, hwm_write(dev, rig_page(rig, 0)), -EFAULT);
 	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
 }
 
@@ -375,14 +376,14 @@ static void a_capability_that_is_lost_loses_no_write(struct kunit *test)
 	struct hwm_device *other = rig_device(rig, rig->hd);
 
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
-	hwm_write(rig->dev, PAGE(3));
+	hwm_write(rig->dev, rig_page(rig, 3));
 	/* What the table can do is asked again when a device goes */
 	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, false, -EIO);
 	hwm_device_free(other);
 	hwm_fail(rig->hw, 0, 0, false, 0);
 	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
 			IOMMU_DIRTY_REASON_BACKEND);
-	hwm_write(rig->dev, PAGE(700));
+	hwm_write(rig->dev, rig_page(rig, 700));
 	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
 }
 

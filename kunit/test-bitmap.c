@@ -4,14 +4,18 @@
  * published, and bitmaps in user memory.
  */
 #include <linux/bitmap.h>
+#include <linux/log2.h>
 #include <linux/mman.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "rig.h"
 
-#define PAGE(n) (RIG_SMALL + (n) * SZ_4K)
-#define PUBLISH_SPAN (4096UL * 8 * SZ_4K)	/* IOVA in one piece of a bitmap */
+/* IOVA in one piece of a bitmap */
+static unsigned long publish_span(const struct rig *rig)
+{
+	return 4096 * 8 * rig->page;
+}
 
 static int init(struct kunit *test)
 {
@@ -24,40 +28,43 @@ static int init(struct kunit *test)
 
 static void write_some(struct rig *rig)
 {
-	hwm_dma(rig->dev, IOMMU_NO_PASID, PAGE(490), 10 * SZ_4K, true);
-	hwm_write(rig->dev, RIG_MEDIUM + SZ_1M);
-	hwm_write(rig->dev, RIG_EDGE + RIG_EDGE_SIZE - 1);
-	hwm_write(rig->dev, RIG_LARGE + SZ_1M);
-	hwm_write(rig->dev, RIG_AFTER);
-	hwm_write(rig->dev, RIG_LAST);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, rig_page(rig, 490), 10 * rig->page,
+		true);
+	hwm_write(rig->dev, rig->at.medium + rig->medium / 2);
+	hwm_write(rig->dev, rig->at.edge + rig->at.edge_size - 1);
+	hwm_write(rig->dev, rig->at.large + rig->medium / 2);
+	hwm_write(rig->dev, rig->at.after);
+	hwm_write(rig->dev, rig->at.tail_last);
 }
 
 static void a_bit_stands_for_any_page_size(struct kunit *test)
 {
 	struct rig *rig = test->priv;
-	unsigned int shift;
+	unsigned int shift, page_shift = ilog2(rig->page);
 
-	for (shift = 12; shift <= 32; shift++) {
+	for (shift = page_shift; shift <= page_shift + 20; shift++) {
 		rig->skew = shift % 8;
 		write_some(rig);
 		KUNIT_EXPECT_EQ(test,
-				rig_read_as(rig, test, 0, SZ_4G - 1,
+				rig_read_as(rig, test, 0, rig->at.last,
 					    BIT(shift), 0),
 				0);
 	}
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 }
 
 static void a_page_smaller_than_a_leaf_is_a_run_of_bits(struct kunit *test)
 {
 	struct rig *rig = test->priv;
-	unsigned int shift;
+	unsigned int shift, page_shift = ilog2(rig->page);
+	unsigned long first = rig->at.base;
 
-	for (shift = 7; shift < 12; shift++) {
-		hwm_write(rig->dev, PAGE(3));
-		hwm_write(rig->dev, RIG_MEDIUM);
+	for (shift = page_shift - 5; shift < page_shift; shift++) {
+		hwm_write(rig->dev, rig_page(rig, 3));
+		hwm_write(rig->dev, rig->at.medium);
 		KUNIT_EXPECT_EQ(test,
-				rig_read_as(rig, test, 0, SZ_16M - 1,
+				rig_read_as(rig, test, first,
+					    first + 4096 * rig->page - 1,
 					    BIT(shift), 0),
 				0);
 	}
@@ -66,17 +73,21 @@ static void a_page_smaller_than_a_leaf_is_a_run_of_bits(struct kunit *test)
 static void the_first_bit_is_at_any_alignment(struct kunit *test)
 {
 	struct rig *rig = test->priv;
-	unsigned long last = RIG_MEDIUM + SZ_1M - 1;
+	unsigned long last = rig->at.medium + rig->medium / 2 - 1;
 	unsigned int n;
 
 	for (n = 0; n < 140; n += n < 70 ? 1 : 9) {
 		rig->skew = n % 8;
-		hwm_dma(rig->dev, IOMMU_NO_PASID, PAGE(n), 70 * SZ_4K, true);
-		hwm_write(rig->dev, RIG_MEDIUM);
+		hwm_dma(rig->dev, IOMMU_NO_PASID, rig_page(rig, n),
+			70 * rig->page, true);
+		hwm_write(rig->dev, rig->at.medium);
 		KUNIT_EXPECT_EQ(test,
-				rig_read(rig, PAGE(n), PAGE(n + 65) - 1, 0), 0);
-		KUNIT_EXPECT_EQ(test, rig_read(rig, PAGE(n), last, 0), 0);
-		KUNIT_EXPECT_EQ(test, rig_read(rig, RIG_SMALL, last, 0), 0);
+				rig_read(rig, rig_page(rig, n),
+					 rig_page(rig, n + 65) - 1, 0),
+				0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, rig_page(rig, n), last, 0),
+				0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, rig->at.small, last, 0), 0);
 	}
 }
 
@@ -109,10 +120,11 @@ static int read_raw(struct rig *rig, unsigned long iova, unsigned long last,
 
 static void what_makes_no_sense_is_refused_and_changes_nothing(struct kunit *test)
 {
-	static const unsigned long sizes[] = {
-		0, 3 << 12, SZ_4K - 1, SZ_4K + 1, ULONG_MAX, ~(SZ_4K - 1UL),
-	};
 	struct rig *rig = test->priv;
+	unsigned long page = rig->page, size = 512 * page;
+	const unsigned long sizes[] = {
+		0, 3 * page, page - 1, page + 1, ULONG_MAX, ~(page - 1),
+	};
 	unsigned int i;
 	u32 hash;
 
@@ -120,31 +132,34 @@ static void what_makes_no_sense_is_refused_and_changes_nothing(struct kunit *tes
 	hash = hwm_table_hash(rig->hd);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		KUNIT_EXPECT_EQ(test,
-				read_raw(rig, 0, SZ_2M - 1, sizes[i], 0),
+				read_raw(rig, 0, size - 1, sizes[i], 0),
 				-EINVAL);
 	/* An end before the start, ends that are not on a page or a leaf */
-	KUNIT_EXPECT_EQ(test, read_raw(rig, SZ_2M, SZ_2M - 1, SZ_4K, 0),
+	KUNIT_EXPECT_EQ(test, read_raw(rig, size, size - 1, page, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 2 * size, size - 1, page, 0),
 			-EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, SZ_4M, SZ_2M - 1, SZ_4K, 0),
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, 0, page, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, size, page, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 1, size - 1, page, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, page, size - 1, 2 * page, 0),
 			-EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, 0, SZ_4K, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, SZ_2M, SZ_4K, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 1, SZ_2M - 1, SZ_4K, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, SZ_4K, SZ_2M - 1, SZ_8K, 0),
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, size - 1, 2 * size, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, page / 2, size - 1, page / 2, 0),
 			-EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, SZ_2M - 1, SZ_4M, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 512, SZ_4K - 1, 512, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, page / 2 - 1, page / 2, 0),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, read_raw(rig, 512, page - 1, 512, 0), -EINVAL);
 	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, 511, 512, 0), -EINVAL);
 	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, ULONG_MAX - 1, BIT(63), 0),
 			-EINVAL);
 	/* Flags that nobody knows */
 	for (i = 1; i < 32; i++)
 		KUNIT_EXPECT_EQ(test,
-				read_raw(rig, 0, SZ_2M - 1, SZ_4K, BIT(i)),
+				read_raw(rig, 0, size - 1, page, BIT(i)),
 				-EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, hwm_table_hash(rig->hd), hash);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).reads, 0);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 }
 
 static void half_of_all_addresses_may_be_a_page(struct kunit *test)
@@ -158,33 +173,31 @@ static void half_of_all_addresses_may_be_a_page(struct kunit *test)
 			0);
 	KUNIT_EXPECT_EQ(test,
 			rig_read_as(rig, test, 0, BIT(63) - 1, BIT(63), 0), 0);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 }
 
 static void edges_of_what_is_published_at_once(struct kunit *test)
 {
 	struct rig *rig = test->priv;
-	unsigned long base = 4UL * SZ_1G, off;
+	unsigned long base = 4 * rig->chunk, off;
+	unsigned long last = base + 3 * publish_span(rig) - 1;
 
-	rig_map(rig, base, 3 * PUBLISH_SPAN, SZ_4K, true);
-	hwm_dma(rig->dev, IOMMU_NO_PASID, base, SZ_4K, false);
+	rig_map(rig, base, 3 * publish_span(rig), rig->page, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, base, rig->page, false);
 	/* The first bit at each place of a word; pieces start at a word */
 	for (off = 0; off <= 66; off += rig_rounds(11, 33)) {
-		unsigned long first = base + off * SZ_4K;
-		unsigned long edge = first + PUBLISH_SPAN, word;
+		unsigned long first = base + off * rig->page;
+		unsigned long edge = first + publish_span(rig), word;
 
 		for (word = 0; word < 2; word++) {
-			edge -= word * 64 * SZ_4K;
-			hwm_dma(rig->dev, IOMMU_NO_PASID, edge - SZ_4K, SZ_8K,
-				true);
-			hwm_write(rig->dev, first + PUBLISH_SPAN - SZ_4K);
-			hwm_write(rig->dev, first + 2 * PUBLISH_SPAN);
+			edge -= word * 64 * rig->page;
+			hwm_dma(rig->dev, IOMMU_NO_PASID, edge - rig->page,
+				2 * rig->page, true);
+			hwm_write(rig->dev,
+				  first + publish_span(rig) - rig->page);
+			hwm_write(rig->dev, first + 2 * publish_span(rig));
 			hwm_write(rig->dev, first);
-			KUNIT_EXPECT_EQ(test,
-					rig_read(rig, first,
-						 base + 3 * PUBLISH_SPAN - 1,
-						 0),
-					0);
+			KUNIT_EXPECT_EQ(test, rig_read(rig, first, last, 0), 0);
 		}
 	}
 }
@@ -192,28 +205,28 @@ static void edges_of_what_is_published_at_once(struct kunit *test)
 static void one_run_through_several_pieces(struct kunit *test)
 {
 	struct rig *rig = test->priv;
-	unsigned long base = 4UL * SZ_1G;
+	unsigned long base = 4 * rig->chunk;
+	unsigned long last = base + 2 * publish_span(rig) - 1;
 
-	rig_map(rig, base, 2 * PUBLISH_SPAN, SZ_4K, true);
-	hwm_dma(rig->dev, IOMMU_NO_PASID, base, 2 * PUBLISH_SPAN, true);
+	rig_map(rig, base, 2 * publish_span(rig), rig->page, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, base, 2 * publish_span(rig), true);
 	KUNIT_EXPECT_EQ(test,
-			rig_read(rig, base + SZ_4K,
-				 base + 2 * PUBLISH_SPAN - SZ_4K - 1, 0),
+			rig_read(rig, base + rig->page,
+				 last - rig->page, 0),
 			0);
-	KUNIT_EXPECT_EQ(test,
-			rig_read(rig, base, base + 2 * PUBLISH_SPAN - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, base, last, 0), 0);
 }
 
 static void bits_that_are_set_stay_set(struct kunit *test)
 {
-	const unsigned long nbits = RIG_SMALL_SIZE / SZ_4K;
 	struct rig *rig = test->priv;
+	const unsigned long nbits = rig->at.small_size / rig->page;
 	struct rig_ranges mapped = rig_ranges(rig->hd);
 	struct rig_bitmap bm = {};
 	struct iommu_dirty_read rd = {
-		.iova = RIG_SMALL,
-		.last = RIG_SMALL + RIG_SMALL_SIZE - 1,
-		.page_size = SZ_4K,
+		.iova = rig->at.small,
+		.last = rig->at.small + rig->at.small_size - 1,
+		.page_size = rig->page,
 		.mapped = &mapped.ranges,
 		.sink = &bm.sink,
 	};
@@ -221,7 +234,8 @@ static void bits_that_are_set_stay_set(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, rig_bitmap_init(&bm, rig->hw, nbits, 3), 0);
 	memset(bm.data, 0x55, bm.bytes);
-	hwm_dma(rig->dev, IOMMU_NO_PASID, PAGE(200), 100 * SZ_4K, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, rig_page(rig, 200), 100 * rig->page,
+		true);
 
 	mutex_lock(&rig->hd->map_lock);
 	KUNIT_EXPECT_EQ(test, iommu_dirty_read(&rig->hd->domain, test, &rd), 0);
@@ -305,12 +319,12 @@ static int read_user(struct rig *rig, unsigned long area, size_t size,
 
 	KUNIT_ASSERT_EQ(rig->hw->test,
 			rig_bitmap_init(&ub.bm, rig->hw,
-					(last - iova + 1) / SZ_4K, 0),
+					(last - iova + 1) / rig->page, 0),
 			0);
 	iommu_dirty_user_sink_init(&ub.user, (void __user *)at);
 	ub.bm.target = &ub.user.sink;
 	ub.bm.fetch = user_fetch;
-	ret = rig_read_to(rig, rig->hw->test, &ub.bm, iova, last, SZ_4K, 0);
+	ret = rig_read_to(rig, rig->hw->test, &ub.bm, iova, last, rig->page, 0);
 	rig_bitmap_free(&ub.bm);
 	return ret;
 }
@@ -325,42 +339,45 @@ static void a_user_bitmap_may_have_any_address(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(at); i++) {
-		unsigned long first = PAGE(i);
+		unsigned long first = rig_page(rig, i);
 
-		hwm_dma(rig->dev, IOMMU_NO_PASID, PAGE(5), 90 * SZ_4K, true);
-		hwm_dma(rig->dev, IOMMU_NO_PASID, RIG_SMALL, RIG_SMALL_SIZE,
-			true);
+		hwm_dma(rig->dev, IOMMU_NO_PASID, rig_page(rig, 5),
+			90 * rig->page, true);
+		hwm_dma(rig->dev, IOMMU_NO_PASID, rig->at.small,
+			rig->at.small_size, true);
 		KUNIT_EXPECT_EQ(test,
 				read_user(rig, area, 4 * PAGE_SIZE,
 					  area + at[i], first,
-					  first + 133 * SZ_4K - 1),
+					  first + 133 * rig->page - 1),
 				0);
 		KUNIT_EXPECT_EQ(test,
 				read_user(rig, area, 4 * PAGE_SIZE,
-					  area + at[i], 0, SZ_16M - 1),
+					  area + at[i], 0,
+					  4096 * rig->page - 1),
 				0);
-		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	}
 }
 
 static void a_user_page_that_cannot_be_written(struct kunit *test, bool hole)
 {
 	struct rig *rig = test->priv;
-	unsigned long base = 4UL * SZ_1G, size = 3 * PUBLISH_SPAN;
+	unsigned long base = 4 * rig->chunk, size = 3 * publish_span(rig);
 	unsigned long area = user_pages(test, 4);
 	unsigned int skew;
 
 	/* A bitmap of three pages; the second is bad */
-	rig_map(rig, base, size, SZ_4K, true);
-	hwm_dma(rig->dev, IOMMU_NO_PASID, base, SZ_4K, false);
+	rig_map(rig, base, size, rig->page, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, base, rig->page, false);
 	KUNIT_EXPECT_EQ(test, rig_read(rig, base, base + size - 1, 0), 0);
 	spoil(test, area, 1, hole);
 	for (skew = 0; skew < 64; skew += 21) {
-		unsigned long bad = base + PUBLISH_SPAN - skew * 8 * SZ_4K;
+		unsigned long bad =
+			base + publish_span(rig) - skew * 8 * rig->page;
 
 		/* Nothing dirty there: the page is not needed */
 		hwm_write(rig->dev, base);
-		hwm_write(rig->dev, bad + PUBLISH_SPAN);
+		hwm_write(rig->dev, bad + publish_span(rig));
 		KUNIT_EXPECT_EQ(test,
 				read_user(rig, area, 4 * PAGE_SIZE, area + skew,
 					  base, base + size - 1),
@@ -368,7 +385,7 @@ static void a_user_page_that_cannot_be_written(struct kunit *test, bool hole)
 
 		hwm_write(rig->dev, base);
 		hwm_write(rig->dev, bad);
-		hwm_write(rig->dev, bad + PUBLISH_SPAN);
+		hwm_write(rig->dev, bad + publish_span(rig));
 		KUNIT_EXPECT_EQ(test,
 				read_user(rig, area, 4 * PAGE_SIZE, area + skew,
 					  base, base + size - 1),
@@ -376,13 +393,13 @@ static void a_user_page_that_cannot_be_written(struct kunit *test, bool hole)
 		KUNIT_EXPECT_EQ(test, rig_read(rig, base, base + size - 1, 0),
 				0);
 		/* A large leaf of which a part cannot be reported */
-		hwm_write(rig->dev, RIG_LARGE);
+		hwm_write(rig->dev, rig->at.large);
 		KUNIT_EXPECT_EQ(test,
 				read_user(rig, area, 4 * PAGE_SIZE, area + skew,
-					  RIG_LARGE,
-					  RIG_LARGE + 3 * PUBLISH_SPAN - 1),
+					  rig->at.large,
+					  rig->at.large + size - 1),
 				-EFAULT);
-		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	}
 }
 
@@ -403,13 +420,13 @@ static void an_address_that_is_not_the_users_is_an_error(struct kunit *test)
 	unsigned int i;
 
 	user_pages(test, 1);
-	hwm_write(rig->dev, PAGE(1000));
+	hwm_write(rig->dev, rig_page(rig, 1000));
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		KUNIT_EXPECT_EQ(test,
-				read_user(rig, 0, 0, bad[i], RIG_SMALL,
-					  RIG_SMALL + RIG_SMALL_SIZE - 1),
+				read_user(rig, 0, 0, bad[i], rig->at.small,
+					  rig->at.medium - 1),
 				-EFAULT);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 }
 
 static struct kunit_case bitmap_cases[] = {

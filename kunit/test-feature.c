@@ -2,12 +2,9 @@
 /* Switching recording on and off: the states, and what must not change them */
 #include "rig.h"
 
-#define PAGE(n) (RIG_SMALL + (n) * SZ_4K)
-#define LAST (RIG_SMALL + RIG_SMALL_SIZE - 1)
-
 static int read_all(struct rig *rig)
 {
-	return rig_read(rig, RIG_SMALL, LAST, 0);
+	return rig_read(rig, rig->at.small, rig->at.medium - 1, 0);
 }
 
 static int init(struct kunit *test)
@@ -16,7 +13,7 @@ static int init(struct kunit *test)
 
 	rig_init(test);
 	rig = test->priv;
-	rig_map(rig, RIG_SMALL, RIG_SMALL_SIZE, SZ_4K, true);
+	rig_map(rig, rig->at.small, rig->at.small_size, rig->page, true);
 	return 0;
 }
 
@@ -39,10 +36,11 @@ static void start_makes_what_is_mapped_clean(struct kunit *test)
 	struct rig *rig = test->priv;
 	struct oracle_span *span;
 
-	rig_map(rig, RIG_MEDIUM, RIG_MEDIUM_SIZE, SZ_2M, true);
-	rig_map(rig, RIG_EDGE, RIG_EDGE_SIZE, SZ_4K, true);
-	rig_map(rig, RIG_LARGE, RIG_LARGE_SIZE, SZ_1G, true);
-	rig_map(rig, RIG_RO, RIG_RO_SIZE, SZ_4K, false);
+	rig_map(rig, rig->at.medium, rig->at.medium_size, rig->medium,
+		true);
+	rig_map(rig, rig->at.edge, rig->at.edge_size, rig->page, true);
+	rig_map(rig, rig->at.large, rig->at.large_size, rig->large, true);
+	rig_map(rig, rig->at.ro, rig->at.ro_size, rig->page, false);
 
 	/* Dirty from an earlier period, and still in the caches */
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
@@ -52,14 +50,14 @@ static void start_makes_what_is_mapped_clean(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
 
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 0);
 
 	/* And it is recorded when the same pages are written again */
 	list_for_each_entry(span, &rig->hd->oracle.spans, node)
 		if (span->writable)
 			hwm_write(rig->dev, span->iova);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 4);
 }
 
@@ -68,7 +66,7 @@ static void starting_twice_loses_nothing(struct kunit *test)
 	struct rig *rig = test->priv;
 
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
-	hwm_write(rig->dev, PAGE(3));
+	hwm_write(rig->dev, rig_page(rig, 3));
 	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), -EALREADY);
 	expect_exact(rig);
 	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
@@ -95,7 +93,7 @@ static void reading_what_is_off_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, read_all(rig), -EINVAL);
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, test), 0);
-	hwm_write(rig->dev, PAGE(0));
+	hwm_write(rig->dev, rig_page(rig, 0));
 	hash = hwm_table_hash(rig->hd);
 	KUNIT_EXPECT_EQ(test, read_all(rig), -EINVAL);
 	KUNIT_EXPECT_EQ(test, hwm_table_hash(rig->hd), hash);
@@ -134,11 +132,12 @@ static void a_second_owner_is_refused(struct kunit *test)
 	int other;
 
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
-	hwm_write(rig->dev, PAGE(7));
+	hwm_write(rig->dev, rig_page(rig, 7));
 	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, &other), -EBUSY);
 	KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, &other), -EBUSY);
 	KUNIT_EXPECT_EQ(test,
-			rig_read_as(rig, &other, RIG_SMALL, LAST, SZ_4K, 0),
+			rig_read_as(rig, &other, rig->at.small,
+				    rig->at.medium - 1, rig->page, 0),
 			-EBUSY);
 	expect_exact(rig);
 	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
@@ -148,7 +147,9 @@ static void a_second_owner_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, &other), 0);
 	KUNIT_EXPECT_EQ(test, read_all(rig), -EBUSY);
 	KUNIT_EXPECT_EQ(test,
-			rig_read_as(rig, &other, RIG_SMALL, LAST, SZ_4K, 0), 0);
+			rig_read_as(rig, &other, rig->at.small,
+				    rig->at.medium - 1, rig->page, 0),
+			0);
 }
 
 static void a_domain_without_devices_can_be_tracked(struct kunit *test)
@@ -161,7 +162,7 @@ static void a_domain_without_devices_can_be_tracked(struct kunit *test)
 
 	/* A device that comes later is recorded from its first write */
 	rig->dev = rig_device(rig, rig->hd);
-	hwm_write(rig->dev, PAGE(1));
+	hwm_write(rig->dev, rig_page(rig, 1));
 	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 1);
 }
@@ -251,7 +252,7 @@ static void a_switch_that_fails_to_go_off_leaves_it_on(struct kunit *test)
 	int other;
 
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
-	hwm_write(rig->dev, PAGE(9));
+	hwm_write(rig->dev, rig_page(rig, 9));
 	hwm_fail(rig->hw, BIT(HWM_SET_FEATURE), 1, false, -EIO);
 	KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, test), -EIO);
 	expect_exact(rig);
@@ -270,8 +271,8 @@ static void a_start_that_cannot_clean_is_undone(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		for (late = 0; late < 2; late++) {
-			hwm_write(rig->dev, PAGE(i));
-			hwm_write(rig->dev, PAGE(500 + i));
+			hwm_write(rig->dev, rig_page(rig, i));
+			hwm_write(rig->dev, rig_page(rig, 500 + i));
 			KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
 
 			hwm_fail(rig->hw, BIT(steps[i]), 1, late, -EIO);
@@ -307,7 +308,7 @@ static void a_start_that_cannot_be_undone_says_all_dirty(struct kunit *test)
 	rig->hw->watch = NULL;
 	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
 			IOMMU_DIRTY_REASON_BACKEND);
-	hwm_write(rig->dev, PAGE(0));
+	hwm_write(rig->dev, rig_page(rig, 0));
 	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
 	KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, test), 0);
 	expect_off(rig);
@@ -321,14 +322,15 @@ static void counters_start_from_zero(struct kunit *test)
 	struct iommu_dirty_info info;
 
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
-	hwm_dma(rig->dev, IOMMU_NO_PASID, PAGE(0), SZ_4K * 5, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, rig_page(rig, 0), rig->page * 5,
+		true);
 	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
 	info = rig_query(rig->hd);
 	KUNIT_EXPECT_EQ(test, info.reads, 1);
-	KUNIT_EXPECT_EQ(test, info.leaves, RIG_SMALL_SIZE / SZ_4K);
+	KUNIT_EXPECT_EQ(test, info.leaves, rig->at.small_size / rig->page);
 	KUNIT_EXPECT_EQ(test, info.dirty, 5);
 	KUNIT_EXPECT_EQ(test, info.cleared, 5);
-	KUNIT_EXPECT_EQ(test, info.met_sizes, SZ_4K);
+	KUNIT_EXPECT_EQ(test, info.met_sizes, rig->page);
 
 	KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);

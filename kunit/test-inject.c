@@ -15,15 +15,26 @@ enum who {
 
 enum where {
 	SAME_PAGE,
-	SAME_LEAF,	/* another page of it, for 4 KiB the next leaf */
+	SAME_LEAF,	/* another page of it, for the smallest the next leaf */
 	CLEAN_LEAF,	/* of the same chunk */
 	OTHER_CHUNK,
 	NR_WHERE,
 };
 
-static const unsigned long targets[] = {
-	RIG_SMALL + 511 * SZ_4K, RIG_MEDIUM + 1 * SZ_2M, RIG_LARGE
-};
+#define NR_TARGETS 3
+
+/* A leaf of each size */
+static unsigned long target_of(const struct rig *rig, unsigned int n)
+{
+	switch (n) {
+	case 0:
+		return rig_page(rig, 511);
+	case 1:
+		return rig->at.medium + rig->medium;
+	default:
+		return rig->at.large;
+	}
+}
 
 /* What to inject, and whether it was */
 struct injection {
@@ -48,17 +59,22 @@ static void inject(struct hwm_model *hw, enum hwm_step step, bool after)
 			0);
 }
 
-static unsigned long place(unsigned long target, enum where where)
+static unsigned long place(const struct rig *rig, unsigned long target,
+			   enum where where)
 {
+	const struct rig_layout *at = &rig->at;
+
 	switch (where) {
 	case SAME_PAGE:
 		return target;
 	case SAME_LEAF:
-		return target + SZ_4K;
+		return target + rig->page;
 	case CLEAN_LEAF:
-		return target < RIG_LARGE ? RIG_EDGE + SZ_1M : RIG_TAIL;
+		return target < at->large ? at->edge + 256 * rig->page :
+					    at->large + rig->large;
 	default:
-		return target < RIG_LARGE ? RIG_TAIL + SZ_64K : RIG_SMALL;
+		return target < at->large ? at->tail + 16 * rig->page :
+					    at->small;
 	}
 }
 
@@ -75,7 +91,7 @@ static void one(struct rig *rig, struct hwm_device **devs, unsigned long target,
 	rig->hw->data = in;
 	rig->hw->watch = inject;
 	rig->hw->watch_leaves = in->step == HWM_CLEAN_LEAF;
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	rig->hw->watch = NULL;
 	rig->hw->watch_leaves = false;
 	KUNIT_EXPECT_EQ(test, in->done, 1);
@@ -84,10 +100,10 @@ static void one(struct rig *rig, struct hwm_device **devs, unsigned long target,
 	for (who = 0; who < NR_WHO; who++) {
 		hwm_write(devs[who], target);
 		hwm_write(devs[who], in->iova);
-		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	}
 	/* All is quiet: nothing is left */
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 }
 
 static void dma_at(struct kunit *test, enum hwm_step step, bool after)
@@ -97,32 +113,54 @@ static void dma_at(struct kunit *test, enum hwm_step step, bool after)
 		[HOT] = rig->dev,
 		[HOT_ATS] = rig_device(rig, rig->hd),
 	};
-	unsigned int t, stride, n = 0;
+	const struct hwm_kind *kind = rig->hw->kind;
+	unsigned int t, stride, n = kind - hwm_kinds;
 	struct injection in = { .step = step, .after = after };
-	enum where where;
-	enum who who;
-	int write;
 
-	/* All of them in one geometry, a sample in the other */
-	stride = rig->hw->kind->levels == 4 ? rig_rounds(1, 7) :
-					      rig_rounds(7, 23);
+	/* All of them with some kinds, a sample with the others */
+	stride = kind->sampled ? rig_rounds(7, 23) : rig_rounds(1, 7);
 	devs[HOT_ATS]->ats = true;
 	rig_map_layout(rig);
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 
-	for (t = 0; t < ARRAY_SIZE(targets); t++)
-		for (where = 0; where < NR_WHERE; where++)
-			for (who = 0; who < NR_WHO; who++)
-				for (write = 0; write < 2; write++) {
-					if (n++ % stride)
-						continue;
-					devs[COLD] = rig_device(rig, rig->hd);
-					in.dev = devs[who];
-					in.iova = place(targets[t], where);
-					in.write = write;
-					one(rig, devs, targets[t], &in);
-					hwm_device_free(devs[COLD]);
-				}
+	for (t = 0; t < NR_TARGETS * NR_WHERE * NR_WHO * 2; t++) {
+		unsigned int pick = t;
+		unsigned long target;
+
+		if (n++ % stride)
+			continue;
+		in.write = pick % 2;
+		pick /= 2;
+		devs[COLD] = rig_device(rig, rig->hd);
+		in.dev = devs[pick % NR_WHO];
+		pick /= NR_WHO;
+		target = target_of(rig, pick / NR_WHERE);
+		in.iova = place(rig, target, pick % NR_WHERE);
+		one(rig, devs, target, &in);
+		hwm_device_free(devs[COLD]);
+	}
+}
+
+static bool has_sync(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+
+	if (rig->hw->backend.sync)
+		return true;
+	kunit_skip(test, "this hardware holds nothing back");
+	return false;
+}
+
+static void dma_before_the_sync(struct kunit *test)
+{
+	if (has_sync(test))
+		dma_at(test, HWM_SYNC, false);
+}
+
+static void dma_between_sync_and_walk(struct kunit *test)
+{
+	if (has_sync(test))
+		dma_at(test, HWM_SYNC, true);
 }
 
 static void dma_before_the_walk(struct kunit *test)
@@ -185,26 +223,31 @@ static void a_leaf_that_is_accessed_while_made_clean_is_clean(struct kunit *test
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	rig->hw->data = &in;
 	rig->hw->watch_leaves = true;
-	for (t = 0; t < ARRAY_SIZE(targets); t++) {
+	for (t = 0; t < NR_TARGETS; t++) {
 		unsigned int level;
-		u64 *entry = hwm_find_leaf(rig->hd, targets[t], &level);
+		unsigned long target = target_of(rig, t);
+		u64 *entry = hwm_find_leaf(rig->hd, target, &level);
 
-		hwm_write(rig->dev, targets[t]);
+		hwm_write(rig->dev, target);
+		hwm_settle(rig->hd);
 		WRITE_ONCE(*entry, READ_ONCE(*entry) & ~accessed);
-		in.iova = targets[t];
+		in.iova = target;
 		in.done = 0;
 		rig->hw->watch = inject;
-		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 		rig->hw->watch = NULL;
 		KUNIT_EXPECT_EQ(test, in.done, 1);
 		KUNIT_EXPECT_TRUE(test, READ_ONCE(*entry) & accessed);
 		KUNIT_EXPECT_FALSE(test,
-				   rig->hw->kind->fmt->dirty(READ_ONCE(*entry)));
+				   hwm_leaf_dirty(rig->hw->kind->fmt, entry,
+						  level));
 	}
-	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).cleared, ARRAY_SIZE(targets));
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).cleared, NR_TARGETS);
 }
 
 static struct kunit_case inject_cases[] = {
+	KUNIT_CASE_PARAM(dma_before_the_sync, rig_kinds),
+	KUNIT_CASE_PARAM(dma_between_sync_and_walk, rig_kinds),
 	KUNIT_CASE_PARAM(dma_before_the_walk, rig_kinds),
 	KUNIT_CASE_PARAM(dma_between_walk_and_publish, rig_kinds),
 	KUNIT_CASE_PARAM(dma_before_publishing, rig_kinds),

@@ -78,20 +78,22 @@ static void take_turns(struct hwm_model *hw, enum hwm_step step, bool after)
 		let_run(hw->data);
 }
 
-static unsigned long random_page(struct rnd_state *rnd)
+static unsigned long random_page(const struct rig *rig, struct rnd_state *rnd)
 {
 	u32 r = prandom_u32_state(rnd), page = prandom_u32_state(rnd);
 
 	/* Few pages, so that they meet again */
 	switch (r % 4) {
 	case 0:
-		return RIG_SMALL + page % 64 * SZ_4K;
+		return rig->at.small + page % 64 * rig->page;
 	case 1:
-		return RIG_MEDIUM + page % 3 * SZ_2M + page % 5 * SZ_64K;
+		return rig->at.medium + page % 3 * rig->medium +
+		       page % 5 * (rig->medium / 8);
 	case 2:
-		return RIG_EDGE + RIG_EDGE_SIZE - (page % 16 + 1) * SZ_4K;
+		return rig->at.edge + rig->at.edge_size -
+		       (page % 16 + 1) * rig->page;
 	default:
-		return RIG_LARGE + page % 8 * SZ_256M;
+		return rig->at.large + page % 8 * (rig->large / 4);
 	}
 }
 
@@ -100,7 +102,7 @@ static void random_dma(struct worker *w)
 	unsigned int i;
 
 	for (i = 0; i < 16; i++) {
-		hwm_dma(w->dev, IOMMU_NO_PASID, random_page(&w->rnd), 1,
+		hwm_dma(w->dev, IOMMU_NO_PASID, random_page(w->rig, &w->rnd), 1,
 			prandom_u32_state(&w->rnd) % 4);
 		w->done++;
 	}
@@ -171,7 +173,8 @@ static struct worker *start_worker(struct rig *rig, int (*fn)(void *),
 	if (fn == move_thread) {
 		w->away = hwm_domain_new(rig->hw);
 		KUNIT_ASSERT_EQ(test,
-				hwm_map(w->away, 0, 4UL * SZ_1G, SZ_1G, true),
+				hwm_map(w->away, 0, rig->at.last + 1,
+					rig->large, true),
 				0);
 	}
 	KUNIT_ASSERT_EQ(test, kunit_add_action(test, stop_worker, w), 0);
@@ -185,7 +188,9 @@ static struct worker *start_worker(struct rig *rig, int (*fn)(void *),
 
 static void read_while(struct rig *rig, struct workers *all)
 {
-	unsigned int i, rounds = rig_rounds(100, 60);
+	unsigned long first = rig->at.medium + rig->medium / 2;
+	unsigned long last = rig->at.large + rig->large / 2 - 1;
+	unsigned int i, rounds = rig_kind_rounds(rig, 100, 60);
 	struct kunit *test = rig->hw->test;
 
 	rig->hw->data = all;
@@ -194,25 +199,22 @@ static void read_while(struct rig *rig, struct workers *all)
 		u32 flags = i % 5 == 4 ? IOMMU_DIRTY_READ_NO_CLEAR : 0;
 
 		let_run(all);
-		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, flags), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, flags), 0);
 		/* An end in the middle of leaves */
 		if (i % 7 == 6)
-			KUNIT_EXPECT_EQ(test,
-					rig_read(rig, RIG_MEDIUM + SZ_1M,
-						 RIG_LARGE + SZ_512M - 1, 0),
-					0);
+			KUNIT_EXPECT_EQ(test, rig_read(rig, first, last, 0), 0);
 	}
 	rig->hw->watch = NULL;
 	for (i = 0; i < all->nr; i++)
 		stop_worker(all->w[i]);
 
 	/* All is quiet: what is left, then nothing, then all again */
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	for (i = 0; i < all->nr; i++) {
 		KUNIT_EXPECT_GT(test, all->w[i]->done, 0);
 		random_dma(all->w[i]);
-		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	}
 }
 
@@ -289,9 +291,9 @@ static void no_device_is_attached_between_clear_and_flush(struct kunit *test)
 	struct window win = {};
 
 	window_init(&win, rig);
-	hwm_write(rig->dev, RIG_MEDIUM);
+	hwm_write(rig->dev, rig->at.medium);
 	rig->hw->watch = attach_in_window;
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	if (win.task && !IS_ERR(win.task))
 		KUNIT_EXPECT_GT(test,
 				wait_for_completion_timeout(&win.left, FOREVER),
@@ -300,8 +302,8 @@ static void no_device_is_attached_between_clear_and_flush(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, win.seen, 1);
 	KUNIT_EXPECT_FALSE(test, win.overlap);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).attached, 2);
-	hwm_write(win.dev, RIG_MEDIUM);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	hwm_write(win.dev, rig->at.medium);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 }
 
 /* A device that translates and that a flush does not reach yet writes */
@@ -314,7 +316,7 @@ static void write_when_live(struct hwm_model *hw, enum hwm_step step,
 		complete(&win->flushed);
 	if (step != HWM_ATTACH_LIVE || win->seen++)
 		return;
-	hwm_write(win->dev, RIG_MEDIUM);
+	hwm_write(win->dev, win->rig->at.medium);
 	complete(&win->entered);
 	win->overlap = wait_for_completion_timeout(&win->flushed, LONG_ENOUGH);
 }
@@ -325,21 +327,21 @@ static void nothing_is_cleared_while_a_device_is_attached(struct kunit *test)
 	struct window win = {};
 
 	window_init(&win, rig);
-	hwm_write(rig->dev, RIG_MEDIUM);
+	hwm_write(rig->dev, rig->at.medium);
 	rig->hw->watch = write_when_live;
 	win.task = kthread_run(attach_once, &win, "dirty-kunit");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(win.task));
 	KUNIT_EXPECT_GT(test,
 			wait_for_completion_timeout(&win.entered, FOREVER), 0);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&win.left, FOREVER),
 			0);
 	rig->hw->watch = NULL;
 	KUNIT_EXPECT_FALSE(test, win.overlap);
 
 	/* What it has cached is gone */
-	hwm_write(win.dev, RIG_MEDIUM);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	hwm_write(win.dev, rig->at.medium);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 }
 
 /* While bits are published, where the consumer may fault, attaches get in */
@@ -361,13 +363,13 @@ static void publishing_keeps_nobody_from_attaching(struct kunit *test)
 	struct window win = {};
 
 	window_init(&win, rig);
-	hwm_write(rig->dev, RIG_MEDIUM);
+	hwm_write(rig->dev, rig->at.medium);
 	rig->hw->watch = attach_while_publishing;
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	rig->hw->watch = NULL;
 	KUNIT_EXPECT_TRUE(test, win.overlap);
-	hwm_write(win.dev, RIG_MEDIUM);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	hwm_write(win.dev, rig->at.medium);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 }
 
 /* The owner stops while its own read publishes */
@@ -386,10 +388,10 @@ static void a_stop_during_a_read_ends_it(struct kunit *test)
 	struct window win = {};
 
 	window_init(&win, rig);
-	hwm_write(rig->dev, RIG_MEDIUM);
+	hwm_write(rig->dev, rig->at.medium);
 	rig->hw->calls[HWM_CLEAR] = 0;
 	rig->hw->watch = stop_while_publishing;
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), -EINVAL);
 	rig->hw->watch = NULL;
 	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_CLEAR], 0);
 	rig_expect_mode(rig, IOMMU_DIRTY_MODE_OFF, IOMMU_DIRTY_REASON_NONE);

@@ -22,9 +22,6 @@ struct run {
 	bool extra_mapped;
 };
 
-#define EXTRA		(4UL * SZ_1G - SZ_4M)
-#define EXTRA_SIZE	SZ_4M
-
 static u32 pick(struct run *run, u32 below)
 {
 	return prandom_u32_state(&run->rnd) % below;
@@ -33,24 +30,29 @@ static u32 pick(struct run *run, u32 below)
 /* An IOVA in a span that can be written */
 static unsigned long pick_iova(struct run *run)
 {
-	static const struct {
+	const struct rig *rig = run->rig;
+	const struct {
 		unsigned long iova, size;
 	} areas[] = {
-		{ RIG_SMALL, RIG_SMALL_SIZE }, { RIG_MEDIUM, RIG_MEDIUM_SIZE },
-		{ RIG_EDGE, RIG_EDGE_SIZE },   { RIG_LARGE, RIG_LARGE_SIZE },
-		{ RIG_AFTER, RIG_AFTER_SIZE }, { RIG_TAIL, RIG_TAIL_SIZE },
-		{ EXTRA, EXTRA_SIZE },
+		{ rig->at.small, rig->at.small_size },
+		{ rig->at.medium, rig->at.medium_size },
+		{ rig->at.edge, rig->at.edge_size },
+		{ rig->at.large, rig->at.large_size },
+		{ rig->at.after, rig->at.after_size },
+		{ rig->at.tail, rig->at.tail_size },
+		{ rig->at.extra, rig->at.extra_size },
 	};
 	unsigned int i = pick(run, ARRAY_SIZE(areas) - !run->extra_mapped);
 
-	return areas[i].iova + pick(run, areas[i].size / SZ_4K) * SZ_4K;
+	return areas[i].iova + pick(run, areas[i].size / rig->page) * rig->page;
 }
 
 static void random_dma(struct run *run)
 {
 	struct hwm_device *dev = run->devs[pick(run, ARRAY_SIZE(run->devs))];
 	unsigned long iova = pick_iova(run);
-	unsigned long len = 1 + pick(run, pick(run, 4) ? SZ_32K : SZ_2M);
+	unsigned long len = 1 + pick(run, (pick(run, 4) ? 8 : 512) *
+						  run->rig->page);
 
 	/* It may be attached to nothing, or run out of what is mapped */
 	hwm_dma(dev, pick(run, 4) ? IOMMU_NO_PASID : PASID, iova, len,
@@ -60,12 +62,12 @@ static void random_dma(struct run *run)
 static void random_read(struct run *run)
 {
 	struct rig *rig = run->rig;
-	unsigned int shift = pick(run, 3) ? 12 : 12 + pick(run, 20);
-	unsigned long page = BIT(shift), first, last;
+	unsigned int shift = pick(run, 3) ? 0 : pick(run, 20);
+	unsigned long page = rig->page << shift, first, last;
 	u32 flags = pick(run, 5) ? 0 : IOMMU_DIRTY_READ_NO_CLEAR;
 
 	first = pick(run, 2) ? 0 : pick_iova(run) & ~(page - 1);
-	last = pick(run, 2) ? SZ_4G - 1 : pick_iova(run) | (page - 1);
+	last = pick(run, 2) ? rig->at.last : pick_iova(run) | (page - 1);
 	if (first > last)
 		swap(first, last);
 	first &= ~(page - 1);
@@ -129,10 +131,10 @@ static void random_op(struct run *run)
 		break;
 	case 36 ... 37:
 		if (run->extra_mapped)
-			hwm_unmap(rig->hd, EXTRA, EXTRA_SIZE);
+			hwm_unmap(rig->hd, rig->at.extra, rig->at.extra_size);
 		else
-			rig_map(rig, EXTRA, EXTRA_SIZE,
-				pick(run, 2) ? SZ_4K : SZ_2M, true);
+			rig_map(rig, rig->at.extra, rig->at.extra_size,
+				pick(run, 2) ? rig->page : rig->medium, true);
 		run->extra_mapped = !run->extra_mapped;
 		break;
 	case 38:
@@ -158,8 +160,8 @@ static void run_seed(struct kunit *test, unsigned int s)
 
 	for (i = 0; i < NR_OPS; i++)
 		random_op(&run);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, SZ_4G - 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 
 	for (i = 0; i < ARRAY_SIZE(run.devs); i++)
 		hwm_device_free(run.devs[i]);
@@ -168,7 +170,7 @@ static void run_seed(struct kunit *test, unsigned int s)
 
 static void random_operations_lose_nothing(struct kunit *test)
 {
-	unsigned int s, seeds = rig_rounds(25, 6);
+	unsigned int s, seeds = rig_kind_rounds(test->priv, 25, 6);
 
 	if (seed) {
 		run_seed(test, seed);

@@ -7,7 +7,6 @@
 
 #include "rig.h"
 
-#define PAGE(n) (RIG_SMALL + (n) * SZ_4K)
 #define NO_CLEAR IOMMU_DIRTY_READ_NO_CLEAR
 
 static int init(struct kunit *test)
@@ -22,19 +21,20 @@ static int init(struct kunit *test)
 /* Write leaves of all sizes, in four chunks; what was written before as well */
 static void write_some(struct rig *rig)
 {
-	hwm_dma(rig->dev, IOMMU_NO_PASID, PAGE(100), 600 * SZ_4K, true);
-	hwm_write(rig->dev, RIG_MEDIUM + SZ_1M);
-	hwm_write(rig->dev, RIG_MEDIUM + SZ_4M);
-	hwm_write(rig->dev, RIG_EDGE + RIG_EDGE_SIZE - 1);
-	hwm_write(rig->dev, RIG_LARGE + SZ_1M);
-	hwm_write(rig->dev, RIG_LARGE + RIG_LARGE_SIZE - 1);
-	hwm_write(rig->dev, RIG_AFTER);
-	hwm_write(rig->dev, RIG_LAST);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, rig_page(rig, 100), 600 * rig->page,
+		true);
+	hwm_write(rig->dev, rig->at.medium + rig->medium / 2);
+	hwm_write(rig->dev, rig->at.medium + 2 * rig->medium);
+	hwm_write(rig->dev, rig->at.edge + rig->at.edge_size - 1);
+	hwm_write(rig->dev, rig->at.large + rig->medium / 2);
+	hwm_write(rig->dev, rig->at.large + rig->at.large_size - 1);
+	hwm_write(rig->dev, rig->at.after);
+	hwm_write(rig->dev, rig->at.tail_last);
 }
 
 static int read_all(struct rig *rig, u32 flags)
 {
-	return rig_read(rig, 0, SZ_4G - 1, flags);
+	return rig_read(rig, 0, rig->at.last, flags);
 }
 
 static void a_second_read_reports_nothing(struct kunit *test)
@@ -72,7 +72,7 @@ static void a_flush_follows_a_clear_and_only_a_clear(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 	KUNIT_EXPECT_EQ(test, calls[HWM_FLUSH], 0);
 
-	hwm_write(rig->dev, PAGE(1));
+	hwm_write(rig->dev, rig_page(rig, 1));
 	KUNIT_EXPECT_EQ(test, read_all(rig, NO_CLEAR), 0);
 	KUNIT_EXPECT_EQ(test, calls[HWM_FLUSH], 0);
 
@@ -80,9 +80,10 @@ static void a_flush_follows_a_clear_and_only_a_clear(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, calls[HWM_FLUSH], 1);
 
 	/* A cut leaf is not cleaned: there is nothing to flush */
-	hwm_write(rig->dev, RIG_MEDIUM);
+	hwm_write(rig->dev, rig->at.medium);
 	KUNIT_EXPECT_EQ(test,
-			rig_read(rig, RIG_MEDIUM, RIG_MEDIUM + SZ_1M - 1, 0),
+			rig_read(rig, rig->at.medium,
+				 rig->at.medium + rig->medium / 2 - 1, 0),
 			0);
 	KUNIT_EXPECT_EQ(test, calls[HWM_FLUSH], 1);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).cleared, 1);
@@ -113,13 +114,13 @@ static void no_clear_changes_no_entry(struct kunit *test)
 
 static void a_cut_leaf_is_reported_in_part_and_stays_dirty(struct kunit *test)
 {
-	static const struct {
+	struct rig *rig = test->priv;
+	const struct {
 		unsigned long leaf, size;
 	} leaves[] = {
-		{ RIG_MEDIUM, SZ_2M },
-		{ RIG_LARGE, SZ_1G },
+		{ rig->at.medium, rig->medium },
+		{ rig->at.large, rig->large },
 	};
-	struct rig *rig = test->priv;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(leaves); i++) {
@@ -128,12 +129,14 @@ static void a_cut_leaf_is_reported_in_part_and_stays_dirty(struct kunit *test)
 		unsigned long mid = first + leaves[i].size / 2;
 		u32 hash;
 
-		hwm_write(rig->dev, mid - SZ_4K);
+		hwm_write(rig->dev, mid - rig->page);
 		hash = hwm_table_hash(rig->hd);
 		KUNIT_EXPECT_EQ(test, rig_read(rig, first, mid - 1, 0), 0);
 		KUNIT_EXPECT_EQ(test, rig_read(rig, mid, last, 0), 0);
-		KUNIT_EXPECT_EQ(test, rig_read(rig, first + SZ_4K, last, 0), 0);
-		KUNIT_EXPECT_EQ(test, rig_read(rig, first, last - SZ_4K, 0), 0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, first + rig->page, last, 0),
+				0);
+		KUNIT_EXPECT_EQ(test, rig_read(rig, first, last - rig->page, 0),
+				0);
 		KUNIT_EXPECT_EQ(test, hwm_table_hash(rig->hd), hash);
 		KUNIT_EXPECT_EQ(test, rig_read(rig, first, last, 0), 0);
 		KUNIT_EXPECT_NE(test, hwm_table_hash(rig->hd), hash);
@@ -145,11 +148,12 @@ static void what_devices_only_read_is_not_reported(struct kunit *test)
 	struct rig *rig = test->priv;
 
 	KUNIT_EXPECT_EQ(test,
-			hwm_dma(rig->dev, IOMMU_NO_PASID, RIG_SMALL,
-				RIG_SMALL_SIZE + RIG_MEDIUM_SIZE + RIG_RO_SIZE,
+			hwm_dma(rig->dev, IOMMU_NO_PASID, rig->at.small,
+				rig->at.small_size + rig->at.medium_size +
+					rig->at.ro_size,
 				false),
 			0);
-	KUNIT_EXPECT_EQ(test, hwm_write(rig->dev, RIG_RO), -EFAULT);
+	KUNIT_EXPECT_EQ(test, hwm_write(rig->dev, rig->at.ro), -EFAULT);
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 0);
 
@@ -162,23 +166,23 @@ static void what_devices_only_read_is_not_reported(struct kunit *test)
 static void what_is_mapped_later_is_tracked(struct kunit *test)
 {
 	struct rig *rig = test->priv;
-	unsigned long iova = SZ_16M;
+	unsigned long iova = rig->at.hole, size = 1024 * rig->page;
 
-	rig_map(rig, iova, SZ_4M, SZ_4K, true);
-	hwm_write(rig->dev, iova + SZ_8K);
+	rig_map(rig, iova, size, rig->page, true);
+	hwm_write(rig->dev, iova + 2 * rig->page);
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
-	hwm_write(rig->dev, iova + SZ_8K);
-	hwm_write(rig->dev, iova + SZ_2M);
+	hwm_write(rig->dev, iova + 2 * rig->page);
+	hwm_write(rig->dev, iova + size / 2);
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 
-	hwm_unmap(rig->hd, iova, SZ_4M);
-	rig_map(rig, iova, SZ_4M, SZ_2M, true);
-	hwm_write(rig->dev, iova + SZ_2M);
+	hwm_unmap(rig->hd, iova, size);
+	rig_map(rig, iova, size, rig->medium, true);
+	hwm_write(rig->dev, iova + size / 2);
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes,
-			SZ_4K | SZ_2M | SZ_1G);
+			rig->page | rig->medium | rig->large);
 }
 
 /* Let the k-th of @steps fail, for every k that there is */
@@ -249,6 +253,7 @@ static void a_failed_flush_makes_all_dirty(struct kunit *test)
 {
 	struct rig *rig = test->priv;
 	u64 seq = rig_query(rig->hd).seq;
+	unsigned long half = rig->large / 2;
 
 	write_some(rig);
 	hwm_fail(rig->hw, BIT(HWM_FLUSH), 2, false, -ETIMEDOUT);
@@ -261,9 +266,13 @@ static void a_failed_flush_makes_all_dirty(struct kunit *test)
 	rig->hw->calls[HWM_WALK] = 0;
 	rig->hw->calls[HWM_CLEAR] = 0;
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, RIG_LARGE + SZ_1M,
-				       RIG_LARGE + SZ_1M + SZ_4K - 1, 0), 0);
-	KUNIT_EXPECT_EQ(test, rig_read_as(rig, test, 0, SZ_4G - 1, SZ_2M, 0),
+	KUNIT_EXPECT_EQ(test,
+			rig_read(rig, rig->at.large + half,
+				 rig->at.large + half + rig->page - 1, 0),
+			0);
+	KUNIT_EXPECT_EQ(test,
+			rig_read_as(rig, test, 0, rig->at.last,
+				    512 * rig->page, 0),
 			0);
 	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_WALK], 0);
 	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_CLEAR], 0);

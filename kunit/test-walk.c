@@ -4,6 +4,7 @@
  * the oracle.
  */
 #include <linux/bitmap.h>
+#include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
@@ -41,23 +42,23 @@ static void collect_points(struct rig *rig, struct points *p)
 	list_for_each_entry(span, &rig->hd->oracle.spans, node) {
 		unsigned long end = span->last + 1;
 
-		add_point(p, span->iova - SZ_4K);
+		add_point(p, span->iova - rig->page);
 		add_point(p, span->iova);
-		add_point(p, span->iova + SZ_4K);
+		add_point(p, span->iova + rig->page);
 		add_point(p, span->iova + span->leaf_size / 2);
 		add_point(p, span->iova + span->leaf_size);
-		add_point(p, end - SZ_4K);
+		add_point(p, end - rig->page);
 		add_point(p, end - span->leaf_size / 2);
 		add_point(p, end);
 	}
 	add_point(p, 0);
-	add_point(p, SZ_4K);
-	add_point(p, SZ_2M);
-	add_point(p, SZ_1G);
+	add_point(p, rig->page);
+	add_point(p, rig->at.table);
+	add_point(p, rig->chunk);
 
 	sort(p->at, p->nr, sizeof(p->at[0]), cmp_point, NULL);
 	for (i = 0; i < p->nr; i++) {
-		unsigned long at = p->at[i] & ~(SZ_4K - 1UL);
+		unsigned long at = p->at[i] & ~(rig->page - 1);
 
 		if (at <= reach && (!n || at != p->at[n - 1]))
 			p->at[n++] = at;
@@ -82,24 +83,26 @@ static void set_up(struct rig *rig)
 		hwm_write(rig->dev, span->iova + size / 2);
 		hwm_write(rig->dev, span->last);
 	}
-	hwm_dma(rig->dev, IOMMU_NO_PASID, SZ_2M - 3 * SZ_4K, 6 * SZ_4K, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, rig->at.table - 3 * rig->page,
+		6 * rig->page, true);
 }
 
 static void any_start_and_end_reports_what_was_written(struct kunit *test)
 {
 	struct points *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
-	unsigned int i, j, step = rig_rounds(1, 7), n = 0;
+	unsigned int i, j, step, n = 0;
 	struct rig *rig = test->priv;
 	u32 hash;
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
+	step = rig_rounds(1, 7) * (rig->hw->kind->sampled ? 5 : 1);
 	set_up(rig);
 	collect_points(rig, p);
 	hash = hwm_table_hash(rig->hd);
 
 	for (i = 0; i < p->nr; i++) {
 		for (j = i + 1; j < p->nr; j++) {
-			if (p->at[j] - p->at[i] > 5UL * SZ_1G)
+			if (p->at[j] - p->at[i] > 5 * rig->chunk)
 				break;
 			if (n++ % step)
 				continue;
@@ -116,16 +119,17 @@ static void any_start_and_end_reports_what_was_written(struct kunit *test)
 static void any_start_and_end_cleans_whole_leaves_only(struct kunit *test)
 {
 	struct points *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
-	unsigned int i, j, step = rig_rounds(5, 31), n = 0;
+	unsigned int i, j, step, n = 0;
 	struct rig *rig = test->priv;
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
+	step = rig_rounds(5, 31) * (rig->hw->kind->sampled ? 5 : 1);
 	set_up(rig);
 	collect_points(rig, p);
 
 	for (i = 0; i < p->nr; i++) {
 		for (j = i + 1; j < p->nr; j++) {
-			if (p->at[j] - p->at[i] > 5UL * SZ_1G)
+			if (p->at[j] - p->at[i] > 5 * rig->chunk)
 				break;
 			if (n++ % step)
 				continue;
@@ -138,10 +142,10 @@ static void any_start_and_end_cleans_whole_leaves_only(struct kunit *test)
 			/* What the cut leaves have is still there */
 			KUNIT_EXPECT_EQ(test,
 					rig_read(rig, p->at[i],
-						 p->at[i] + SZ_4K - 1, 0),
+						 p->at[i] + rig->page - 1, 0),
 					0);
 			KUNIT_EXPECT_EQ(test,
-					rig_read(rig, p->at[j] - SZ_4K,
+					rig_read(rig, p->at[j] - rig->page,
 						 p->at[j] - 1, 0),
 					0);
 		}
@@ -177,16 +181,16 @@ static void a_walk_beyond_the_table_is_an_error(struct kunit *test)
 
 	set_up(rig);
 	KUNIT_ASSERT_EQ(test,
-			hwm_map(rig->hd, reach - SZ_1G - SZ_4M + 1, SZ_2M, SZ_2M,
+			hwm_map(rig->hd, rig->at.hole, rig->medium, rig->medium,
 				true),
 			0);
 	/* The oracle alone thinks that there is something */
-	oracle_find(&rig->hd->oracle, reach, reach)->last += SZ_2M;
+	oracle_find(&rig->hd->oracle, reach, reach)->last += rig->medium;
 	KUNIT_EXPECT_EQ(test,
-			rig_read(rig, reach + 1, reach + SZ_2M,
+			rig_read(rig, reach + 1, reach + rig->medium,
 				 IOMMU_DIRTY_READ_NO_CLEAR),
 			-ERANGE);
-	oracle_find(&rig->hd->oracle, reach, reach)->last -= SZ_2M;
+	oracle_find(&rig->hd->oracle, reach, reach)->last -= rig->medium;
 }
 
 static void leaf_sizes_that_were_met_are_told(struct kunit *test)
@@ -194,16 +198,18 @@ static void leaf_sizes_that_were_met_are_told(struct kunit *test)
 	struct rig *rig = test->priv;
 
 	set_up(rig);
-	rig_read(rig, RIG_SMALL, RIG_SMALL + RIG_SMALL_SIZE - 1, 0);
-	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes, SZ_4K);
-	rig_read(rig, RIG_MEDIUM, RIG_MEDIUM + SZ_4K - 1, 0);
-	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes, SZ_2M);
-	rig_read(rig, RIG_LARGE + SZ_1M, RIG_LARGE + SZ_2M - 1, 0);
-	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes, SZ_1G);
-	rig_read(rig, 0, SZ_4G - 1, 0);
+	rig_read(rig, rig->at.small, rig->at.small + rig->at.small_size - 1, 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes, rig->page);
+	rig_read(rig, rig->at.medium, rig->at.medium + rig->page - 1, 0);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes,
-			SZ_4K | SZ_2M | SZ_1G);
-	rig_read(rig, SZ_16M, SZ_32M - 1, 0);
+			rig->medium);
+	rig_read(rig, rig->at.large + rig->large / 2,
+		 rig->at.large + rig->large - 1, 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes, rig->large);
+	rig_read(rig, 0, rig->at.last, 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes,
+			rig->page | rig->medium | rig->large);
+	rig_read(rig, rig->at.hole, rig->at.hole + rig->at.hole_size - 1, 0);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes, 0);
 }
 
@@ -226,13 +232,14 @@ static void each_leaf_is_looked_at_once(struct kunit *test)
 /* The backend's walk by itself, with what the core never asks for */
 static void a_walk_touches_only_the_bits_of_its_range(struct kunit *test)
 {
-	const unsigned int nbits = SZ_2M / SZ_4K * 8;
+	const unsigned int nbits = 4096;
 	struct rig *rig = test->priv;
 	unsigned long *mask, *want;
 	unsigned int first, last;
+	unsigned long page = rig->page;
 	struct iommu_dirty_chunk chunk = {
 		.iova = 0,
-		.shift = 12,
+		.shift = ilog2(page),
 		.nbits = nbits,
 	};
 
@@ -243,12 +250,13 @@ static void a_walk_touches_only_the_bits_of_its_range(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, mask);
 	KUNIT_ASSERT_NOT_NULL(test, want);
 	chunk.mask = mask;
-	rig_map(rig, 0, SZ_4M, SZ_4K, true);
-	rig_map(rig, SZ_4M, SZ_4M, SZ_2M, true);
-	rig_map(rig, SZ_8M | SZ_2M, SZ_2M, SZ_4K, true);
+	rig_map(rig, 0, 1024 * page, page, true);
+	rig_map(rig, 1024 * page, 1024 * page, rig->medium, true);
+	rig_map(rig, 2560 * page, 512 * page, page, true);
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
-	hwm_dma(rig->dev, IOMMU_NO_PASID, 0, SZ_8M, true);
-	hwm_dma(rig->dev, IOMMU_NO_PASID, SZ_8M | SZ_2M, SZ_2M, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, 0, 2048 * page, true);
+	hwm_dma(rig->dev, IOMMU_NO_PASID, 2560 * page, 512 * page, true);
+	hwm_settle(rig->hd);
 
 	for (first = 0; first < nbits; first += first % 512 < 66 ? 1 : 89) {
 		for (last = first; last < nbits;
@@ -262,8 +270,8 @@ static void a_walk_touches_only_the_bits_of_its_range(struct kunit *test)
 			bitmap_clear(want, 0, first);
 			bitmap_clear(want, last + 1, nbits - last - 1);
 			ret = rig->hw->backend.walk(&rig->hd->domain, &chunk,
-						    (unsigned long)first << 12,
-						    ((last + 1UL) << 12) - 1);
+						    first * page,
+						    (last + 1) * page - 1);
 			if (ret || !bitmap_equal(mask, want, nbits)) {
 				KUNIT_FAIL(test, "pages %u to %u: %d", first,
 					   last, ret);
@@ -277,10 +285,12 @@ static void a_walk_touches_only_the_bits_of_its_range(struct kunit *test)
 
 static void only_whole_leaves_that_are_named_are_cleaned(struct kunit *test)
 {
-	const unsigned int nbits = SZ_2M / SZ_4K * 4;
+	const unsigned int nbits = 2048;
 	struct rig *rig = test->priv;
+	unsigned long page = rig->page, medium = rig->medium;
+	unsigned int nr = medium / page;
 	struct iommu_dirty_chunk chunk = {
-		.shift = 12,
+		.shift = ilog2(page),
 		.nbits = nbits,
 		.first = ULONG_MAX,
 	};
@@ -289,18 +299,18 @@ static void only_whole_leaves_that_are_named_are_cleaned(struct kunit *test)
 	chunk.mask = kunit_kcalloc(test, BITS_TO_LONGS(nbits), sizeof(long),
 				   GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, chunk.mask);
-	rig_map(rig, 0, SZ_2M, SZ_4K, true);
-	rig_map(rig, SZ_2M, SZ_4M, SZ_2M, true);
+	rig_map(rig, 0, 512 * page, page, true);
+	rig_map(rig, 512 * page, 2 * medium, medium, true);
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
-	hwm_write(rig->dev, SZ_4K * 5);
-	hwm_write(rig->dev, SZ_2M);
-	hwm_write(rig->dev, SZ_4M);
+	hwm_write(rig->dev, page * 5);
+	hwm_write(rig->dev, 512 * page);
+	hwm_write(rig->dev, 512 * page + medium);
 	hash = hwm_table_hash(rig->hd);
 
 	/* Clean leaves, parts of large leaves, and what is not mapped */
 	bitmap_set(chunk.mask, 0, 5);
-	bitmap_set(chunk.mask, 6, 512 + 511 - 6);
-	bitmap_set(chunk.mask, 1024 + 1, 512 + 100);
+	bitmap_set(chunk.mask, 6, 512 + nr - 1 - 6);
+	bitmap_set(chunk.mask, 512 + nr + 1, nr + 100);
 	KUNIT_EXPECT_EQ(test,
 			rig->hw->backend.clear(&rig->hd->domain, &chunk), 0);
 	KUNIT_EXPECT_EQ(test, hwm_table_hash(rig->hd), hash);
@@ -308,12 +318,12 @@ static void only_whole_leaves_that_are_named_are_cleaned(struct kunit *test)
 	KUNIT_EXPECT_GT(test, chunk.first, chunk.last);
 
 	/* Now one of them is named in full */
-	bitmap_set(chunk.mask, 1023, 1);
+	bitmap_set(chunk.mask, 512 + nr - 1, 1);
 	KUNIT_EXPECT_EQ(test,
 			rig->hw->backend.clear(&rig->hd->domain, &chunk), 0);
 	KUNIT_EXPECT_EQ(test, chunk.cleared, 1);
-	KUNIT_EXPECT_EQ(test, chunk.first, SZ_2M);
-	KUNIT_EXPECT_EQ(test, chunk.last, SZ_4M - 1);
+	KUNIT_EXPECT_EQ(test, chunk.first, 512 * page);
+	KUNIT_EXPECT_EQ(test, chunk.last, 512 * page + medium - 1);
 	hwm_invalidate(rig->hd, 0, ULONG_MAX, true);
 }
 
