@@ -480,6 +480,7 @@ static void what_is_reserved_is_not_reported(struct kunit *test)
 struct run {
 	unsigned long iova;
 	unsigned long size;
+	unsigned long page;	/* of reports: not too many to a run */
 	unsigned int nr;
 	unsigned int level;
 	u64 *entry;
@@ -492,6 +493,7 @@ static void map_run(struct rig *rig, struct run *run, unsigned int level)
 
 	run->nr = 1 << fmt->run_bits(level);
 	run->size = (unsigned long)run->nr << shift;
+	run->page = max(rig->page, run->size >> 18);
 	/* With a leaf on both sides that is none of it */
 	run->iova = round_up(rig->chunk + 1, 2 * run->size) + run->size;
 	rig_map(rig, run->iova - BIT(shift), BIT(shift), BIT(shift), true);
@@ -505,8 +507,8 @@ static void map_run(struct rig *rig, struct run *run, unsigned int level)
 
 static int read_run(struct rig *rig, const struct run *run)
 {
-	return rig_read(rig, run->iova - run->size,
-			run->iova + 2 * run->size - 1, 0);
+	return rig_read_as(rig, rig->hw->test, run->iova - run->size,
+			   run->iova + 2 * run->size - 1, run->page, 0);
 }
 
 /* Is every member as a clean leaf is? */
@@ -588,8 +590,9 @@ static void several_members(struct rig *rig, struct run *run)
 				hwm_write(other, run->iova + run->size - 1), 0);
 		/* A cut run is reported in part and left alone */
 		KUNIT_EXPECT_EQ(test,
-				rig_read(rig, run->iova + rig->page,
-					 run->iova + run->size - 1, 0),
+				rig_read_as(rig, test, run->iova + run->page,
+					    run->iova + run->size - 1,
+					    run->page, 0),
 				0);
 		KUNIT_EXPECT_TRUE(test, hwm_leaf_dirty(fmt, run->entry,
 						       run->level));
@@ -608,6 +611,86 @@ static void pages_of_a_run_are_cleaned_together(struct kunit *test)
 static void blocks_of_a_run_are_cleaned_together(struct kunit *test)
 {
 	run_of_level(test, 2, several_members);
+}
+
+/* With the 4 KiB granule: 16 times 1 GiB, and a chunk is as large as one of them */
+static void runs_of_large_blocks(struct kunit *test,
+				 void (*fn)(struct rig *rig, struct run *run))
+{
+	const struct hwm_kind *kind = test->param_value;
+
+	if (kind->fmt->large_levels < 3)
+		kunit_skip(test, "level 3 holds no leaves");
+	run_of_level(test, 3, fn);
+}
+
+static void any_member_may_say_that_large_blocks_are_dirty(struct kunit *test)
+{
+	runs_of_large_blocks(test, any_member);
+}
+
+static void large_blocks_of_a_run_are_cleaned_together(struct kunit *test)
+{
+	runs_of_large_blocks(test, several_members);
+}
+
+/* Wherever a read starts and ends in a leaf of many chunks, and next to it */
+static void cut_anywhere(struct rig *rig, struct run *run)
+{
+	unsigned long chunk = rig->chunk, end = run->iova + run->size;
+	const unsigned long at[] = {
+		run->iova - chunk, run->iova - run->page, run->iova,
+		run->iova + run->page, run->iova + chunk,
+		run->iova + 2 * chunk + run->page, end - chunk,
+		end - run->page, end, end + run->page, end + chunk,
+	};
+	const struct hwm_format *fmt = rig->hw->kind->fmt;
+	struct kunit *test = rig->hw->test;
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		for (j = i + 1; j < ARRAY_SIZE(at); j++) {
+			bool whole = at[i] <= run->iova && at[j] >= end;
+			bool none = at[i] >= end || at[j] <= run->iova;
+
+			hwm_write(rig->dev, run->iova + i * chunk + j);
+			hwm_write(rig->dev, run->iova - 1);
+			hwm_write(rig->dev, end);
+			KUNIT_EXPECT_EQ(test,
+					rig_read_as(rig, test, at[i], at[j] - 1,
+						    run->page,
+						    IOMMU_DIRTY_READ_NO_CLEAR),
+					0);
+			KUNIT_EXPECT_EQ(test,
+					rig_read_as(rig, test, at[i], at[j] - 1,
+						    run->page, 0),
+					0);
+			KUNIT_EXPECT_EQ(test,
+					hwm_leaf_dirty(fmt, run->entry,
+						       run->level),
+					!whole);
+			if (!none)
+				KUNIT_EXPECT_TRUE(test,
+						  rig_query(rig->hd).met_sizes &
+						  run->size);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, read_run(rig, run), 0);
+	expect_clean(rig, run);
+
+	/* A start makes it clean too */
+	hwm_write(rig->dev, run->iova + run->size / 2);
+	KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	expect_clean(rig, run);
+	hwm_write(rig->dev, run->iova + run->size / 2);
+	KUNIT_EXPECT_EQ(test, read_run(rig, run), 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 1);
+}
+
+static void a_leaf_larger_than_a_chunk_may_be_cut_anywhere(struct kunit *test)
+{
+	runs_of_large_blocks(test, cut_anywhere);
 }
 
 /* Hardware sets AF in the first member that lacks it */
@@ -710,6 +793,12 @@ static struct kunit_case lpae_cases[] = {
 			 rig_arm_kinds),
 	KUNIT_CASE_PARAM(pages_of_a_run_are_cleaned_together, rig_arm_kinds),
 	KUNIT_CASE_PARAM(blocks_of_a_run_are_cleaned_together, rig_arm_kinds),
+	KUNIT_CASE_PARAM(any_member_may_say_that_large_blocks_are_dirty,
+			 rig_arm_kinds),
+	KUNIT_CASE_PARAM(large_blocks_of_a_run_are_cleaned_together,
+			 rig_arm_kinds),
+	KUNIT_CASE_PARAM(a_leaf_larger_than_a_chunk_may_be_cut_anywhere,
+			 rig_arm_kinds),
 	KUNIT_CASE_PARAM(a_run_that_is_accessed_while_made_clean_is_clean,
 			 rig_arm_kinds),
 	KUNIT_CASE_PARAM(a_clean_leaf_faults_without_hd, rig_arm_kinds),
