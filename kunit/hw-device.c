@@ -67,7 +67,7 @@ static void context_drop(struct hwm_context *ctx, unsigned long iova,
 		memset(ctx->psc, 0, sizeof(ctx->psc));
 }
 
-/* Set @bits of an entry as hardware does, which looks at the whole entry again */
+/* Set A, and D for a write, as hardware does: it looks at the whole entry again */
 static u64 set_in_entry(const struct hwm_format *fmt, u64 *entry, u64 value,
 			bool write)
 {

@@ -22,7 +22,7 @@ const void *rig_kinds(const void *prev, char *desc)
 	return kind;
 }
 
-/* For KUNIT_CASE_PARAM: the kinds whose leaves may be runs of entries */
+/* For KUNIT_CASE_PARAM: Arm, with leaves that are runs and updates held back */
 const void *rig_arm_kinds(const void *prev, char *desc)
 {
 	const struct hwm_kind *kind = prev;

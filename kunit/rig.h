@@ -163,13 +163,21 @@ static inline unsigned int rig_rounds(unsigned int fast, unsigned int slow)
 	return IS_ENABLED(CONFIG_UML) ? fast : slow;
 }
 
+/* Is a sample of a long test enough? On an emulated CPU it is for all of Arm's */
+static inline bool rig_sampled(const struct rig *rig)
+{
+	const struct hwm_kind *kind = rig->hw->kind;
+
+	return kind->sampled || (!IS_ENABLED(CONFIG_UML) && kind->fmt->run_bits);
+}
+
 /* The same for a test that runs with every kind, fewer of them with most */
 static inline unsigned int rig_kind_rounds(const struct rig *rig,
 					   unsigned int fast, unsigned int slow)
 {
 	unsigned int rounds = rig_rounds(fast, slow);
 
-	return rig->hw->kind->sampled ? DIV_ROUND_UP(rounds, 4) : rounds;
+	return rig_sampled(rig) ? DIV_ROUND_UP(rounds, 4) : rounds;
 }
 
 /* Page @n of the smallest leaves; there are 1008 */

@@ -118,7 +118,7 @@ static void dma_at(struct kunit *test, enum hwm_step step, bool after)
 	struct injection in = { .step = step, .after = after };
 
 	/* All of them with some kinds, a sample with the others */
-	stride = kind->sampled ? rig_rounds(7, 23) : rig_rounds(1, 7);
+	stride = rig_sampled(rig) ? rig_rounds(7, 23) : rig_rounds(1, 7);
 	devs[HOT_ATS]->ats = true;
 	rig_map_layout(rig);
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
@@ -141,26 +141,14 @@ static void dma_at(struct kunit *test, enum hwm_step step, bool after)
 	}
 }
 
-static bool has_sync(struct kunit *test)
-{
-	struct rig *rig = test->priv;
-
-	if (rig->hw->backend.sync)
-		return true;
-	kunit_skip(test, "this hardware holds nothing back");
-	return false;
-}
-
 static void dma_before_the_sync(struct kunit *test)
 {
-	if (has_sync(test))
-		dma_at(test, HWM_SYNC, false);
+	dma_at(test, HWM_SYNC, false);
 }
 
 static void dma_between_sync_and_walk(struct kunit *test)
 {
-	if (has_sync(test))
-		dma_at(test, HWM_SYNC, true);
+	dma_at(test, HWM_SYNC, true);
 }
 
 static void dma_before_the_walk(struct kunit *test)
@@ -246,8 +234,8 @@ static void a_leaf_that_is_accessed_while_made_clean_is_clean(struct kunit *test
 }
 
 static struct kunit_case inject_cases[] = {
-	KUNIT_CASE_PARAM(dma_before_the_sync, rig_kinds),
-	KUNIT_CASE_PARAM(dma_between_sync_and_walk, rig_kinds),
+	KUNIT_CASE_PARAM(dma_before_the_sync, rig_arm_kinds),
+	KUNIT_CASE_PARAM(dma_between_sync_and_walk, rig_arm_kinds),
 	KUNIT_CASE_PARAM(dma_before_the_walk, rig_kinds),
 	KUNIT_CASE_PARAM(dma_between_walk_and_publish, rig_kinds),
 	KUNIT_CASE_PARAM(dma_before_publishing, rig_kinds),
