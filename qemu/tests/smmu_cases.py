@@ -3,12 +3,15 @@
 SMMUv3 with hardware update of descriptors. Every case starts its own machine and
 compares access flags and dirty state with what the Arm specifications say.
 """
+import mmap
+import multiprocessing
 import struct
 import tempfile
 
-from smmu import (AF, ASID, C_BAD_CD, C_BAD_STE, CLASS_IN, CLASS_TT, DBM,
-                  F_ACCESS, F_PERMISSION, F_TRANSLATION, F_WALK_EABT, IDR0, IDR3,
-                  PAGE, RAM, Smmu, Stage1, Stage2, TABLE, Tables, VMID)
+from smmu import (AF, ASID, BBM_ERRORS, C_BAD_CD, C_BAD_STE, CLASS_IN, CLASS_TT,
+                  DBM, F_ACCESS, F_PERMISSION, F_TLB_CONFLICT, F_TRANSLATION,
+                  F_WALK_EABT, IDR0, IDR3, NT, PAGE, RAM, Smmu, Stage1, Stage2,
+                  TABLE, Tables, VMID)
 from suite import Suite, same
 
 IOVA = {Stage1: 0x7abc_c345_0000, Stage2: 0xabc_c345_0000}
@@ -688,6 +691,188 @@ def cache_holds_thousands_of_pages(kind):
             same('result', m.smmu.dma_read(m.iova + n * 0x1000), 0)
         m.write()
         m.expect_leaf('A')
+
+
+# -- changes of size -------------------------------------------------------
+
+LEVELS = [(f'{name}.bbml{bbml}', kind, bbml) for name, kind in KINDS
+          for bbml in (0, 1, 2)]
+
+
+class Resized(Mapped):
+    """A 2 MiB block, and next to it a table of pages that maps the same."""
+
+    def __init__(self, kind, bbml, block=True, **kwargs):
+        super().__init__(kind, 12, 2, (12, 2),
+                         props=f'httu=2,bbml={bbml},x-bbm-check=on', **kwargs)
+        smmu = self.smmu
+        self.block = smmu.readq(self.leaf) | AF
+        table = smmu.alloc(0x1000)
+        first = self.target & ~(self.size - 1)
+        for n in range(512):
+            smmu.writeq(table + n * 8, self.block & ~0xff_ffff_f003 |
+                        first + n * 0x1000 | PAGE)
+        self.table = table + smmu.ipa | TABLE
+        self.page = table + (self.iova >> 12 & 511) * 8
+        if self.nested:
+            self.map_tables()
+        smmu.writeq(self.leaf, self.block if block else self.table)
+
+    def errors(self):
+        return self.smmu.reg(BBM_ERRORS)
+
+    def put(self, entry):
+        self.smmu.writeq(self.leaf, entry)
+
+
+@case(*LEVELS)
+def split_while_cached(kind, bbml):
+    with Resized(kind, bbml) as m:
+        m.write()
+        m.put(m.table)
+        if bbml == 2:
+            m.write()
+            m.flush()
+            m.write()
+            m.expect_leaf('AD', m.page)
+            same('errors', m.errors(), 0)
+        else:
+            m.blocked(F_TLB_CONFLICT, address=m.iova)
+            same('errors', m.errors() > 0, True)
+
+
+@case(*LEVELS)
+def split_before_invalidation(kind, bbml):
+    """Found out without any DMA, however the old leaf is invalidated."""
+    for flush in (Mapped.flush, lambda m: m.smmu.flush_all(),
+                  lambda m: m.smmu.flush_vmid()):
+        with Resized(kind, bbml) as m:
+            m.write()
+            m.smmu.writeq(m.page, m.smmu.readq(m.page) ^ 1 << 7)
+            m.put(m.table)
+            flush(m)
+            same('errors', m.errors(), 0 if bbml == 2 else 1)
+            m.write()
+            same('errors', m.errors(), 0 if bbml == 2 else 1)
+
+
+@case(*LEVELS)
+def merge_while_cached(kind, bbml):
+    """A page is cached, and another address of the block is used."""
+    with Resized(kind, bbml, block=False) as m:
+        m.write()
+        m.put(m.block)
+        m.iova ^= 0x1000
+        m.phys ^= 0x1000
+        if bbml == 2:
+            m.write()
+        else:
+            m.blocked(F_TLB_CONFLICT, address=m.iova)
+        same('errors', m.errors() > 0, bbml < 2)
+
+
+@case(*LEVELS)
+def break_before_make(kind, bbml):
+    with Resized(kind, bbml) as m:
+        for new in (m.table, m.block):
+            m.write()
+            m.put(0)
+            m.flush(leaf=0)
+            m.put(new)
+            m.write()
+        same('errors', m.errors(), 0)
+
+
+@case(*LEVELS)
+def split_and_merge_with_nt(kind, bbml):
+    """IHI 0070, 3.21.1.2: what level 1 asks for is no error at 1 and 2."""
+    with Resized(kind, bbml) as m:
+        m.write()
+        for entry in (m.block | NT, m.table, m.block | NT, m.block):
+            m.put(entry)
+            m.flush(m.iova & ~(m.size - 1), tg=1, num=15, scale=5, leaf=0)
+            m.write()
+        same('errors', m.errors() > 0, bbml == 0)
+
+
+@case(*[(f'{name}.bbml{bbml}', kind, bbml) for name, kind in STAGES
+        for bbml in (0, 1, 2)])
+def nt_block_is_not_cached_at_level_1(kind, bbml):
+    with Resized(kind, bbml) as m:
+        m.put(m.block | NT)
+        m.cleaned()
+        m.write()
+        m.expect_leaf('AD' if bbml == 1 else 'A')
+
+
+@case(*LEVELS)
+def output_address_changes_while_cached(kind, bbml):
+    with Resized(kind, bbml) as m:
+        m.write()
+        m.put(m.block ^ 1 << 21)
+        m.blocked(F_TLB_CONFLICT)
+        errors = m.errors()
+        same('errors', errors > 0, True)
+        m.flush()
+        same('errors', m.errors(), errors + 1)
+
+
+@case()
+def unchecked_changes_are_not_noticed():
+    with Mapped('s1', 12, 2, props='httu=2,bbml=0') as m:
+        m.write()
+        m.smmu.writeq(m.leaf, m.smmu.readq(m.leaf) ^ 1 << 21)
+        m.write()
+        same('register', m.smmu.reg(BBM_ERRORS), 0)
+
+
+# -- software at the same time ---------------------------------------------
+
+@case(*[(f'{name}.{leaf_name(12, level)}', kind, level) for name, kind in KINDS
+        for level in (3, 2)])
+def racing_stores_are_not_lost(kind, level):
+    """
+    Memory is shared with this process, which exchanges the leaf all the time: the
+    update of the value before must never end up on top of the one stored last.
+    """
+    with tempfile.NamedTemporaryFile() as memory:
+        memory.truncate(256 << 20)
+        args = ('-machine', 'memory-backend=ram', '-object',
+                'memory-backend-file,id=ram,size=256M,share=on,'
+                f'mem-path={memory.name}')
+        with Mapped(kind, level=level, under=(12, 2), args=args) as m, \
+                mmap.mmap(memory.fileno(), 0) as ram:
+            leaf = memoryview(ram)[m.leaf - RAM:m.leaf - RAM + 8].cast('Q')
+            values = leaf[0], leaf[0] ^ m.size
+            if m.nested:
+                m.under.map(m.target ^ m.size, m.phys ^ m.size, 2)
+            done, results = multiprocessing.Event(), multiprocessing.Queue()
+
+            def exchange():
+                lost = updated = 0
+                while not done.is_set():
+                    for n in range(200):
+                        leaf[0] = value = values[n & 1]
+                        for _ in range(8):
+                            now = leaf[0]
+                            if now != value:
+                                updated += 1
+                                lost += bool((now ^ value) & m.size)
+                                break
+                results.put((lost, updated))
+            process = multiprocessing.Process(target=exchange)
+            process.start()
+            try:
+                for _ in range(500):
+                    m.smmu.flush_all()
+                    same('result', m.smmu.dma_write(m.iova), 0)
+            finally:
+                done.set()
+                lost, updated = results.get(timeout=30)
+                process.join()
+                leaf.release()
+            same('lost', lost, 0)
+            same('updates seen', updated > 0, True)
 
 
 # -- capabilities ----------------------------------------------------------
