@@ -20,7 +20,7 @@ class Machine:
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(path)
             server.listen(1)
-            server.settimeout(30)
+            server.settimeout(120)
             self.proc = subprocess.Popen(
                 [qemu, *self.ARGS, '-accel', 'qtest', '-m', '256',
                  '-nodefaults', '-display', 'none', '-qtest', f'unix:{path}',
@@ -32,7 +32,7 @@ class Machine:
             except TimeoutError as error:
                 self.proc.kill()
                 raise RuntimeError(self.proc.communicate()[1].decode()) from error
-        self.sock.settimeout(30)
+        self.sock.settimeout(120)
         self.file = self.sock.makefile('r')
         # Let MMIO reach the device, and the device reach memory.
         self.config_write(0x10, self.BAR)

@@ -9,9 +9,9 @@ import struct
 import tempfile
 
 from smmu import (AF, ASID, BBM_ERRORS, C_BAD_CD, C_BAD_STE, CLASS_IN, CLASS_TT,
-                  DBM, F_ACCESS, F_PERMISSION, F_TLB_CONFLICT, F_TRANSLATION,
-                  F_WALK_EABT, IDR0, IDR3, NT, PAGE, RAM, Smmu, Stage1, Stage2,
-                  TABLE, Tables, VMID)
+                  DBM, F_ACCESS, F_BAD_ATS_TREQ, F_PERMISSION, F_TLB_CONFLICT,
+                  F_TRANSLATION, F_WALK_EABT, IDR0, IDR3, NT, PAGE, RAM, Smmu,
+                  Stage1, Stage2, TABLE, Tables, VMID)
 from suite import Suite, same
 
 IOVA = {Stage1: 0x7abc_c345_0000, Stage2: 0xabc_c345_0000}
@@ -875,6 +875,90 @@ def racing_stores_are_not_lost(kind, level):
             same('updates seen', updated > 0, True)
 
 
+# -- the device TLB --------------------------------------------------------
+
+def with_ats(kind, granule=12, level=3, under=(12, 3), eats=1, **kwargs):
+    m = Mapped(kind, granule, level, under, props='httu=2,ats=on',
+               edu=',ats=on', ste={'eats': eats}, **kwargs)
+    m.smmu.enable_ats()
+    return m
+
+
+@case(*ALL)
+def ats_read_sets_accessed(*geometry):
+    with with_ats(*geometry) as m:
+        m.read()
+        m.expect('A')
+
+
+@case(*ALL)
+def ats_write_after_read_sets_dirty(*geometry):
+    with with_ats(*geometry) as m:
+        m.read()
+        m.write()
+        m.expect('AD')
+        if m.nested:
+            m.expect_under('AD')
+
+
+@case(*ALL)
+def ats_needs_both_flushes(*geometry):
+    with with_ats(*geometry) as m:
+        last = m.iova | m.size - 1
+        if m.nested:
+            last = m.iova | min(m.size, m.under_size) - 1
+        for flushes, after in (
+                ((), 'A'), ((m.smmu.flush_all,), 'A'),
+                ((lambda: m.smmu.flush_device(last),), 'A'),
+                ((m.smmu.flush_all, lambda: m.smmu.flush_device(last)), 'AD')):
+            m.smmu.flush_device(0, 52)
+            m.cleaned()
+            for flush in flushes:
+                same('command error', flush(), 0)
+            m.write()
+            m.expect_leaf(after)
+
+
+@case(*STAGES)
+def ats_flush_range(kind):
+    with with_ats(kind) as m:
+        for address, size, after in (
+                (0, 52, 'AD'), (m.iova, 0, 'AD'), (m.iova ^ 0x3f000, 6, 'AD'),
+                (m.iova + 0x40000, 6, 'A'), (m.iova + 0x1000, 0, 'A')):
+            m.smmu.flush_device(0, 52)
+            m.cleaned()
+            m.smmu.flush_all()
+            m.smmu.flush_device(address, size)
+            m.write()
+            m.expect_leaf(after)
+
+
+@case(*STAGES)
+def ats_device_without_ats_needs_one_flush(kind):
+    with Mapped(kind, props='httu=2,ats=on', edu=',ats=on') as m:
+        m.revealed(m.smmu.flush_all)
+
+
+@case(*STAGES)
+def ats_write_to_read_only_leaf(kind):
+    """Only the device gets to know."""
+    stage = Stage2 if kind == 's2' else Stage1
+    with with_ats(kind, flags=stage.read_only) as m:
+        m.read()
+        same('blocked', m.smmu.dma_write(m.iova) != 0, True)
+        same('event', m.smmu.event(), None)
+        m.expect('A')
+
+
+@case(*STAGES)
+def ats_needs_permission_of_the_stream(kind):
+    with with_ats(kind, eats=0) as m:
+        same('blocked', m.smmu.dma_read(m.iova) != 0, True)
+        event = m.smmu.event()
+        same('event', (event['type'], event['address']), (F_BAD_ATS_TREQ, m.iova))
+        same('flags', m.flags(), m.none())
+
+
 # -- capabilities ----------------------------------------------------------
 
 @case()
@@ -892,7 +976,7 @@ def capabilities():
     for props, idr0, idr3 in (
             ('httu=1', 1 << 6, 0), ('httu=2', 2 << 6, 0), ('httu=3', 3 << 6, 0),
             ('cohacc=off', 1 << 4, 0), ('ril=off', 0, 1 << 10),
-            ('bbml=1', 0, 3 << 11), ('bbml=0', 0, 2 << 11),
+            ('ats=on', 1 << 10, 0), ('bbml=1', 0, 3 << 11), ('bbml=0', 0, 2 << 11),
             ('stage=1', 1 << 0, 1 << 4), ('stage=2', 1 << 1, 0)):
         with Smmu(SUITE.qemu, enable=False) as stock:
             with Smmu(SUITE.qemu, props, enable=False) as smmu:
