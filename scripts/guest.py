@@ -47,6 +47,7 @@ def main():
     p.add_argument('--smp', default='2')
     p.add_argument('--append', default='', help='more kernel parameters')
     p.add_argument('--timeout', type=float, default=600, help='seconds')
+    p.add_argument('--allow', help='kernel messages that are no trouble here (regular expression)')
     p.add_argument('args', nargs='*', help='more arguments for QEMU, after --')
     o = p.parse_args()
     arch = ARCHES[o.arch]
@@ -83,7 +84,7 @@ def main():
 
     with open(o.log, errors='replace') as f:
         log = f.read()
-    bad = splats(log)
+    bad = [s for s in splats(log) if not o.allow or not re.search(o.allow, s)]
     m = re.search(r'guest-exit: (\d+)', log)
     status = int(m[1]) if m else None
     why = []

@@ -1,12 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# run-kunit.sh FLAVOUR LOG: boot that kernel in QEMU with two CPUs; its KUnit tests run at
-# boot. The kernel log, which is KTAP, goes to LOG and stdout; fails on a splat or a leak.
+# run-kunit.sh FLAVOUR LOG VENDOR STAGE [PARAMETER]: boot that kernel in QEMU with two CPUs
+# and what iommu-args.sh gives for VENDOR and STAGE; its KUnit tests run at boot, and the
+# conformance suite must find the driver. The kernel log, which is KTAP, goes to LOG and
+# stdout; fails on a splat or a leak. PARAMETER is the kernel's.
 . "$(dirname "$0")/lib.sh"
 
-[ $# -eq 2 ] || die "usage: run-kunit.sh FLAVOUR LOG"
-status=0
-"$repo/scripts/boot.sh" "$1" "$2" 'echo "# booted, KUnit ran before this"' \
-	--timeout 900 >&2 || status=$?
-cat "$2"
+[ $# -ge 4 ] || die "usage: run-kunit.sh FLAVOUR LOG intel|arm 1|2 [PARAMETER]"
+log=$2 status=0
+args=$("$repo/scripts/iommu-args.sh" "$3" "$4")
+say "$3, stage $4"
+# Devices try what they may not, and the IOMMU says so: that is no trouble.
+# shellcheck disable=SC2086 # words
+"$repo/scripts/boot.sh" "$1" "$log" 'echo "# booted, KUnit ran before this"' \
+	--append "iommu_dirty_kunit.driver=$3-$4 ${5:-}" \
+	--allow 'DMAR: .*fault|arm-smmu-v3 .*event 0x\w+ received' \
+	--timeout 900 -- $args >&2 || status=$?
+cat "$log"
 exit "$status"

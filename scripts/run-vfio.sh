@@ -9,7 +9,6 @@
 
 [ $# -eq 3 ] || die "usage: run-vfio.sh ours|stock|debug LOG COMMAND"
 vendor=${VENDOR:-intel} stage=${STAGE:-2}
-case $stage in 1 | 2) ;; *) die "STAGE=$stage: choose 1 or 2" ;; esac
 case $vendor-$1 in
 intel-ours)  flavour=x86 ;;
 intel-stock) flavour=stock ;;
@@ -22,22 +21,10 @@ intel-* | arm-*) die "no kernel '$1': choose ours, stock or debug" ;;
 esac
 log=$2 command=$3
 
-case $vendor-$stage in
-intel-1) iommu=x-scalable-mode=on,x-flts=on,x-flad=on,x-caches=on,aw-bits=48 ;;
-intel-2) iommu=x-scalable-mode=on,x-slad=on,x-caches=on,aw-bits=48 ;;
-arm-*)	 iommu=stage=$stage,httu=2 ;;
-esac
-iommu=$iommu${IOMMU_ARGS:+,$IOMMU_ARGS}
-case $vendor in
-intel)	set -- -device "intel-iommu,$iommu" ;;
-arm)	# The machine makes its IOMMU itself: the properties are set for all there are.
-	# shellcheck disable=SC2086,SC2046 # words
-	set -- $(echo "$iommu" | tr , '\n' | sed 's/^/-global arm-smmuv3./') ;;
-esac
-
-edu=edu,dma-delay-ms=0,dma_mask=0xffffffffffffffff${EDU_ARGS:+,$EDU_ARGS}
+# shellcheck disable=SC2046 # words
+set -- $("$repo/scripts/iommu-args.sh" "$vendor" "$stage")
 say "$vendor, stage $stage"
 export PROGRAMS='dirty-demo dirty-compare dirty-e2e'
 exec "$repo/scripts/boot.sh" "$flavour" "$log" "$command" --memory 4G --timeout "${TIMEOUT:-900}" \
 	--append "vfio-pci.ids=1234:11e8 hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" -- \
-	"$@" -device "$edu,addr=4" -device "$edu,addr=5"
+	"$@"

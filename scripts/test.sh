@@ -36,11 +36,16 @@ for stage in "$repo"/scripts/stages/*; do
 done
 
 count() { cat "$results"/*.cases 2>/dev/null | grep -c "^$1$tab" || :; }
+# The table of the conformance suite has its own list of what was skipped.
 list() {
-	[ "$(count "$1")" -eq 0 ] || { echo "$2:"; cat "$results"/*.cases | sed -n "s/^$1$tab/  /p" | sed "s/$tab/: /; s/: \$//"; }
+	cat "$results"/*.cases | grep "^$1$tab" | grep -v "^skip$tab[^:]*: conformance\.[^.]*\..*\." >"$results/$1" || return 0
+	echo "$2:"
+	sed "s/^$1$tab/  /; s/$tab/: /; s/: \$//" "$results/$1"
 }
 passed=$(count pass) failed=$(count fail) skipped=$(count skip)
 echo "All stages took $(clock $(($(date +%s) - t_all))); what each test said is in $results"
+python3 "$repo/scripts/conformance.py" "$results"/*.cases >"$results/conformance.txt"
+grep -qx 'No conformance suite ran.' "$results/conformance.txt" || { echo; cat "$results/conformance.txt"; echo; }
 list skip Skipped
 list fail Failed
 [ "$skipped" -eq 0 ] && tail= || tail=", $skipped skipped"
