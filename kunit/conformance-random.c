@@ -39,10 +39,12 @@ static bool one_in(struct run *run, u32 n)
 static unsigned long pick_iova(struct run *run)
 {
 	struct conf *conf = run->conf;
-	unsigned int place = pick(run, CONF_TAIL + 1 + run->extra_mapped);
+	unsigned int place = pick(run, CONF_NR_LOW_PLACES + run->extra_mapped);
 	unsigned long iova = run->extra, size = 2 * conf->medium;
 
-	if (place <= CONF_TAIL) {
+	if (place < CONF_NR_LOW_PLACES) {
+		if (!conf_has(conf, place))
+			place = CONF_SMALL;
 		iova = conf->area[place].iova;
 		size = conf->area[place].size;
 	}

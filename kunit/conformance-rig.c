@@ -317,7 +317,8 @@ void conf_map_layout(struct conf *conf)
 	enum conf_place place;
 
 	for (place = 0; place < CONF_NR_PLACES; place++)
-		conf_map_area(conf, place);
+		if (conf_has(conf, place))
+			conf_map_area(conf, place);
 }
 
 static void set_area(struct conf *conf, enum conf_place place,
@@ -330,6 +331,25 @@ static void set_area(struct conf *conf, enum conf_place place,
 		.leaf_size = leaf_size,
 		.writable = place != CONF_RO,
 	};
+}
+
+/* Two leaves of each size that has no place yet */
+static void plan_others(struct conf *conf)
+{
+	u64 sizes = conf->leaf_sizes &
+		    ~(u64)(conf->granule | conf->medium | conf->large);
+	enum conf_place place = CONF_OTHER;
+	unsigned long at = 16 * conf->medium;
+
+	for (; sizes; sizes &= sizes - 1) {
+		unsigned long size = BIT(__ffs64(sizes));
+
+		KUNIT_ASSERT_LE(conf->test, place, CONF_OTHER_2);
+		at = round_up(at, size);
+		set_area(conf, place++, at, 2 * size, size);
+		at += 2 * size;
+	}
+	KUNIT_ASSERT_LE(conf->test, at, conf->area[CONF_EDGE].iova);
 }
 
 /* From the leaf sizes and the reach of the table */
@@ -354,6 +374,27 @@ static void plan_layout(struct conf *conf)
 	set_area(conf, CONF_PAST, middle, 2 * g, g);
 	set_area(conf, CONF_TOP, conf->reach - 3 * m + 1, 2 * m, m);
 	set_area(conf, CONF_LAST, conf->reach - 512 * g + 1, 512 * g, g);
+	plan_others(conf);
+}
+
+/*
+ * A table has a page's worth of entries: 512, 2048 or 8192 of them, as the granule
+ * is. Take what there is of these.
+ */
+static void plan_sizes(struct conf *conf)
+{
+	static const unsigned int entries[] = { 512, 2048, 8192 };
+	unsigned int i;
+
+	conf->leaf_sizes = conf_query(conf).caps.leaf_sizes;
+	KUNIT_ASSERT_NE(conf->test, conf->leaf_sizes, 0);
+	conf->granule = BIT(__ffs64(conf->leaf_sizes));
+	conf->large = BIT(__fls(conf->leaf_sizes));
+	for (i = 0; i < ARRAY_SIZE(entries) && !conf->medium; i++)
+		if (conf->leaf_sizes & (entries[i] * (u64)conf->granule))
+			conf->medium = entries[i] * conf->granule;
+	KUNIT_ASSERT_NE_MSG(conf->test, conf->medium, 0,
+			    "leaf sizes %#llx", conf->leaf_sizes);
 }
 
 /*
@@ -785,7 +826,6 @@ static void find_devices(struct conf *conf)
 int conf_init(struct kunit *test)
 {
 	struct conf *conf = kunit_kzalloc(test, sizeof(*conf), GFP_KERNEL);
-	u64 sizes;
 
 	KUNIT_ASSERT_NOT_NULL(test, conf);
 	conf->test = test;
@@ -802,12 +842,7 @@ int conf_init(struct kunit *test)
 	find_devices(conf);
 	conf_new_domain(conf);
 
-	sizes = conf_query(conf).caps.leaf_sizes;
-	KUNIT_ASSERT_NE(test, sizes, 0);
-	conf->granule = BIT(__ffs64(sizes));
-	conf->large = BIT(__fls(sizes));
-	sizes &= ~(u64)conf->granule;
-	conf->medium = sizes ? BIT(__ffs64(sizes)) : conf->granule;
+	plan_sizes(conf);
 	if (!conf->target->reach)
 		conf->target->reach = find_reach(conf);
 	conf->reach = conf->target->reach;

@@ -157,8 +157,9 @@ struct conf_area {
 
 /*
  * The layout: leaves of all sizes next to each other, read-only ones, holes, and
- * the ends of the address space. Where a table has leaves of two sizes, the large
- * ones are as the medium ones.
+ * the ends of the address space. A medium leaf takes the place of a table of the
+ * smallest ones. Where there are but two sizes, the large ones are medium ones; where
+ * there are more than three, the others have places of their own.
  */
 enum conf_place {
 	CONF_SMALL,	/* smallest leaves, through two tables */
@@ -168,11 +169,14 @@ enum conf_place {
 	CONF_LARGE,	/* of the largest size, right behind them */
 	CONF_AFTER,	/* a medium one, right behind them */
 	CONF_TAIL,	/* smallest ones, right behind it */
+	CONF_OTHER,	/* leaf sizes that are left */
+	CONF_OTHER_2,
 	CONF_MIDDLE,	/* medium, up to the middle of the address space */
 	CONF_PAST,	/* smallest, right behind it */
 	CONF_TOP,	/* medium, then */
 	CONF_LAST,	/* smallest ones, up to the end of the address space */
 	CONF_NR_PLACES,
+	CONF_NR_LOW_PLACES = CONF_MIDDLE,
 };
 
 #define CONF_MAX_DEVICES 3
@@ -195,8 +199,9 @@ struct conf_device {
  * @others: more domains, children included; freed when the case is over
  * @devs: devices; the first one is attached to @domain when a case begins
  * @nr_devs: number of devices
- * @granule: the smallest leaf size, bytes
- * @medium: the next one
+ * @leaf_sizes: all leaf sizes, bytes, one bit each
+ * @granule: the smallest one
+ * @medium: that of a leaf in the place of a table of the smallest ones
  * @large: the largest one
  * @reach: the last IOVA that can be mapped
  * @born_dirty: a leaf that is mapped may be reported once
@@ -230,6 +235,7 @@ struct conf {
 	struct iommu_domain *others[4];
 	struct conf_device devs[CONF_MAX_DEVICES];
 	unsigned int nr_devs;
+	u64 leaf_sizes;
 	unsigned long granule;
 	unsigned long medium;
 	unsigned long large;
@@ -311,6 +317,12 @@ static inline int conf_start(struct conf *conf)
 static inline int conf_stop(struct conf *conf)
 {
 	return conf_stop_as(conf, conf->test);
+}
+
+/* Areas that come before the middle of the address space, and are there */
+static inline bool conf_has(const struct conf *conf, enum conf_place place)
+{
+	return conf->area[place].size;
 }
 
 /* A bit for each granule */
