@@ -202,21 +202,27 @@ static int transfer(struct edu *edu, u64 source, u64 destination, u64 len,
 static int dma(struct device *dev, ioasid_t pasid, unsigned long iova,
 	       bool write)
 {
+	phys_addr_t first = page_to_phys(memory), pa = 0;
+	unsigned long offset = iova & (MEMORY_SIZE - 1);
 	struct edu *edu = to_edu(dev);
-	phys_addr_t base = page_to_phys(memory), pa = 0;
 	u8 *byte;
 	int ret;
 
+	/* Of an odd address: 0 means that nothing is mapped, and is one as well */
 	if (edu->domain)
-		pa = iommu_iova_to_phys(edu->domain, iova);
-	if (pa && (pa < base || pa >= base + MEMORY_SIZE)) {
-		iova += base + (iova & (MEMORY_SIZE - 1)) - pa;
-		pa = base + (iova & (MEMORY_SIZE - 1));
+		pa = iommu_iova_to_phys(edu->domain, iova | 1);
+	if (pa) {
+		pa -= !(iova & 1);
+		if (pa < first || pa >= first + MEMORY_SIZE) {
+			iova += first + offset - pa;
+			pa = first + offset;
+		}
+		offset = pa - first;
 	}
 	if (!write)
 		return transfer(edu, iova, EDU_BUFFER, 1, 0);
 
-	byte = page_to_virt(memory) + (pa ? pa - base : 0);
+	byte = page_to_virt(memory) + offset;
 	WRITE_ONCE(*byte, 0xff);
 	ret = transfer(edu, EDU_BUFFER + 8, iova, 1, COMMAND_TO_MEMORY);
 	if (!ret && READ_ONCE(*byte))

@@ -54,7 +54,7 @@ static unsigned long pick_iova(struct run *run)
 static void random_dma(struct run *run)
 {
 	struct conf *conf = run->conf;
-	u32 pages = one_in(run, 8) ? conf_rounds(conf, 500, 50) : 8;
+	u32 pages = one_in(run, 8) ? conf_rounds(conf, 500, 50, 50) : 8;
 	ioasid_t pasid = IOMMU_NO_PASID;
 
 	if (conf->target->ops->attach_pasid && one_in(run, 4))
@@ -212,7 +212,7 @@ void conf_random_operations(struct kunit *test)
 {
 	struct conf *conf = test->priv;
 	unsigned int s = seed ?: 1;
-	unsigned int last = seed ?: conf_rounds(conf, 12, 4);
+	unsigned int last = seed ?: conf_rounds(conf, 12, 4, 1);
 
 	for (; s <= last; s++) {
 		run_seed(conf, s);

@@ -389,6 +389,7 @@ static void plan_sizes(struct conf *conf)
 	conf->leaf_sizes = conf_query(conf).caps.leaf_sizes;
 	KUNIT_ASSERT_NE(conf->test, conf->leaf_sizes, 0);
 	conf->granule = BIT(__ffs64(conf->leaf_sizes));
+	conf->oracle.shift = ilog2(conf->granule);
 	conf->large = BIT(__fls(conf->leaf_sizes));
 	for (i = 0; i < ARRAY_SIZE(entries) && !conf->medium; i++)
 		if (conf->leaf_sizes & (entries[i] * (u64)conf->granule))
@@ -474,12 +475,24 @@ void conf_write_pages(struct conf *conf, unsigned long iova, unsigned long nr)
  * Tracking
  */
 
+/* What hardware has recorded of writes that are finished can be seen from now on */
+static void wait_for_hardware(struct conf *conf)
+{
+	if (!conf->real->sync)
+		return;
+	down_read(&conf->dirty->attach_lock);
+	KUNIT_EXPECT_EQ(conf->test, conf->real->sync(conf->domain), 0);
+	up_read(&conf->dirty->attach_lock);
+}
+
 int conf_start_as(struct conf *conf, const void *owner)
 {
 	struct conf_ranges mapped = conf_ranges(conf);
 	int ret;
 
 	guard(mutex)(&conf->map_lock);
+	/* Else what was written before may be reported, which no caller minds */
+	wait_for_hardware(conf);
 	scoped_guard(mutex, &conf->dma_lock)
 		oracle_begin(&conf->oracle);
 	ret = iommu_dirty_start(conf->domain, owner, &mapped.ranges);

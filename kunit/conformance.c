@@ -44,7 +44,7 @@ static int read_small(struct conf *conf, u32 flags)
 /* Smallest leaves that write_some() writes, on both sides of a table's end */
 static unsigned int nr_some(const struct conf *conf)
 {
-	return conf_rounds(conf, 600, 70);
+	return conf_rounds(conf, 600, 70, 70);
 }
 
 /* Write leaves of all sizes, in several chunks; what was written before as well */
@@ -138,7 +138,6 @@ static void what_it_can_makes_sense(struct kunit *test)
 						     IOMMU_DIRTY_CAP_CAVEATS));
 	KUNIT_EXPECT_TRUE(test, info.caps.stage == 1 || info.caps.stage == 2);
 	KUNIT_EXPECT_EQ(test, sizes & ~(u64)conf->domain->pgsize_bitmap, 0);
-	KUNIT_EXPECT_LE(test, __fls(sizes) - __ffs64(sizes), 18);
 	KUNIT_EXPECT_EQ(test, info.attached, 1);
 	KUNIT_EXPECT_NOT_NULL(test, info.backend);
 	expect_off(conf);
@@ -648,7 +647,7 @@ static void any_start_and_end_reports_what_was_written(struct kunit *test)
 {
 	struct conf *conf = written(test);
 	struct points *p = collect_points(conf);
-	unsigned int i, j, step = conf_rounds(conf, 3, 23), n = 0;
+	unsigned int i, j, step = conf_rounds(conf, 3, 23, 53), n = 0;
 	u64 cleared = conf_query(conf).cleared;
 
 	for (i = 0; i < p->nr; i++) {
@@ -671,7 +670,7 @@ static void any_start_and_end_cleans_whole_leaves_only(struct kunit *test)
 {
 	struct conf *conf = written(test);
 	struct points *p = collect_points(conf);
-	unsigned int i, j, step = conf_rounds(conf, 11, 67), n = 0;
+	unsigned int i, j, step = conf_rounds(conf, 11, 67, 151), n = 0;
 	unsigned long g = conf->granule;
 
 	for (i = 0; i < p->nr; i++) {
@@ -808,7 +807,7 @@ static void a_walk_touches_only_the_bits_of_its_range(struct kunit *test)
 	struct iommu_dirty_chunk *chunk = direct_chunk(conf);
 	unsigned long g = conf->granule, m = conf->medium;
 	unsigned int first, last, nr = 3 * m / g, per = m / g;
-	unsigned int step = conf_rounds(conf, 1, 5), far = per / 5;
+	unsigned int step = conf_rounds(conf, 1, 5, 7), far = per / 5;
 	unsigned long *want;
 
 	want = kunit_kcalloc(test, BITS_TO_LONGS(chunk->nbits), sizeof(long),
@@ -945,7 +944,7 @@ static void the_first_bit_is_at_any_alignment(struct kunit *test)
 {
 	struct conf *conf = tracked(test);
 	unsigned long last = conf->area[CONF_MEDIUM].iova + conf->medium / 2 - 1;
-	unsigned int n, step = conf_rounds(conf, 1, 13);
+	unsigned int n, step = conf_rounds(conf, 1, 13, 23);
 
 	for (n = 0; n < 140; n += n < 70 ? step : 9) {
 		conf->skew = n % 8;
@@ -1123,7 +1122,8 @@ static void dma_at(struct kunit *test, enum conf_step step, bool after)
 		conf->area[CONF_MEDIUM].iova + conf->medium,
 		conf->area[CONF_LARGE].iova,
 	};
-	unsigned int t, n = 0, stride = conf_rounds(conf, 3, 11);
+	/* No divisor in common with what follows: all kinds get their turn */
+	unsigned int t, n = 0, stride = conf_rounds(conf, 5, 11, 29);
 	unsigned int who, where, write;
 
 	if (step == CONF_SYNC && !conf->real->sync)
@@ -1230,7 +1230,7 @@ static void dma_all_the_time(struct kunit *test)
 {
 	struct conf *conf = tracked(test);
 	unsigned long last = conf_last(conf, CONF_EDGE);
-	unsigned int i, n = conf_rounds(conf, 200, 300);
+	unsigned int i, n = conf_rounds(conf, 200, 300, 50);
 	struct task_struct *task;
 
 	if (conf->nr_devs > 1)

@@ -356,11 +356,14 @@ static inline unsigned long conf_border(const struct conf *conf)
 	return (conf->medium - conf->area[CONF_SMALL].iova) / conf->granule;
 }
 
-/* Loops run @fast times natively, @slow times on an emulated CPU or device */
+/* How often: natively, with a driver and real devices, with a model on an emulated CPU */
 static inline unsigned int conf_rounds(const struct conf *conf,
-				       unsigned int fast, unsigned int slow)
+				       unsigned int native, unsigned int driver,
+				       unsigned int emulated)
 {
-	return IS_ENABLED(CONFIG_UML) && !conf->target->ops->slow ? fast : slow;
+	if (conf->target->ops->slow)
+		return driver;
+	return IS_ENABLED(CONFIG_UML) ? native : emulated;
 }
 
 /**

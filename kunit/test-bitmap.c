@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bitmaps: page sizes, alignments, the edges of the pieces in which bits are
- * published, and bitmaps in user memory.
+ * Bitmaps: the edges of the pieces in which bits are published, and bitmaps in user
+ * memory. Page sizes and alignments are conformance.c's.
  */
 #include <linux/bitmap.h>
-#include <linux/log2.h>
 #include <linux/mman.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -24,156 +23,6 @@ static int init(struct kunit *test)
 	KUNIT_ASSERT_EQ(test,
 			rig_start(((struct rig *)test->priv)->hd, test), 0);
 	return 0;
-}
-
-static void write_some(struct rig *rig)
-{
-	hwm_dma(rig->dev, IOMMU_NO_PASID, rig_page(rig, 490), 10 * rig->page,
-		true);
-	hwm_write(rig->dev, rig->at.medium + rig->medium / 2);
-	hwm_write(rig->dev, rig->at.edge + rig->at.edge_size - 1);
-	hwm_write(rig->dev, rig->at.large + rig->medium / 2);
-	hwm_write(rig->dev, rig->at.after);
-	hwm_write(rig->dev, rig->at.tail_last);
-}
-
-static void a_bit_stands_for_any_page_size(struct kunit *test)
-{
-	struct rig *rig = test->priv;
-	unsigned int shift, page_shift = ilog2(rig->page);
-
-	for (shift = page_shift; shift <= page_shift + 20; shift++) {
-		rig->skew = shift % 8;
-		write_some(rig);
-		KUNIT_EXPECT_EQ(test,
-				rig_read_as(rig, test, 0, rig->at.last,
-					    BIT(shift), 0),
-				0);
-	}
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
-}
-
-static void a_page_smaller_than_a_leaf_is_a_run_of_bits(struct kunit *test)
-{
-	struct rig *rig = test->priv;
-	unsigned int shift, page_shift = ilog2(rig->page);
-	unsigned long first = rig->at.base;
-
-	for (shift = page_shift - 5; shift < page_shift; shift++) {
-		hwm_write(rig->dev, rig_page(rig, 3));
-		hwm_write(rig->dev, rig->at.medium);
-		KUNIT_EXPECT_EQ(test,
-				rig_read_as(rig, test, first,
-					    first + 4096 * rig->page - 1,
-					    BIT(shift), 0),
-				0);
-	}
-}
-
-static void the_first_bit_is_at_any_alignment(struct kunit *test)
-{
-	struct rig *rig = test->priv;
-	unsigned long last = rig->at.medium + rig->medium / 2 - 1;
-	unsigned int n;
-
-	for (n = 0; n < 140; n += n < 70 ? 1 : 9) {
-		rig->skew = n % 8;
-		hwm_dma(rig->dev, IOMMU_NO_PASID, rig_page(rig, n),
-			70 * rig->page, true);
-		hwm_write(rig->dev, rig->at.medium);
-		KUNIT_EXPECT_EQ(test,
-				rig_read(rig, rig_page(rig, n),
-					 rig_page(rig, n + 65) - 1, 0),
-				0);
-		KUNIT_EXPECT_EQ(test, rig_read(rig, rig_page(rig, n), last, 0),
-				0);
-		KUNIT_EXPECT_EQ(test, rig_read(rig, rig->at.small, last, 0), 0);
-	}
-}
-
-/* Not through the oracle: what is asked for makes no sense */
-static int read_raw(struct rig *rig, unsigned long iova, unsigned long last,
-		    unsigned long page_size, u32 flags)
-{
-	struct rig_ranges mapped = rig_ranges(rig->hd);
-	struct rig_bitmap bm = {};
-	struct iommu_dirty_read rd = {
-		.iova = iova,
-		.last = last,
-		.page_size = page_size,
-		.flags = flags,
-		.mapped = &mapped.ranges,
-		.sink = &bm.sink,
-	};
-	int ret;
-
-	KUNIT_ASSERT_EQ(rig->hw->test, rig_bitmap_init(&bm, rig->hw, 4096, 0),
-			0);
-	mutex_lock(&rig->hd->map_lock);
-	ret = iommu_dirty_read(&rig->hd->domain, rig->hw->test, &rd);
-	mutex_unlock(&rig->hd->map_lock);
-	KUNIT_EXPECT_TRUE(rig->hw->test, rig_bitmap_intact(&bm));
-	KUNIT_EXPECT_TRUE(rig->hw->test, !ret || bitmap_empty(bm.bits, 4096));
-	rig_bitmap_free(&bm);
-	return ret;
-}
-
-static void what_makes_no_sense_is_refused_and_changes_nothing(struct kunit *test)
-{
-	struct rig *rig = test->priv;
-	unsigned long page = rig->page, size = 512 * page;
-	const unsigned long sizes[] = {
-		0, 3 * page, page - 1, page + 1, ULONG_MAX, ~(page - 1),
-	};
-	unsigned int i;
-	u32 hash;
-
-	write_some(rig);
-	hash = hwm_table_hash(rig->hd);
-	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		KUNIT_EXPECT_EQ(test,
-				read_raw(rig, 0, size - 1, sizes[i], 0),
-				-EINVAL);
-	/* An end before the start, ends that are not on a page or a leaf */
-	KUNIT_EXPECT_EQ(test, read_raw(rig, size, size - 1, page, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 2 * size, size - 1, page, 0),
-			-EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, 0, page, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, size, page, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 1, size - 1, page, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, page, size - 1, 2 * page, 0),
-			-EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, size - 1, 2 * size, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, page / 2, size - 1, page / 2, 0),
-			-EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, page / 2 - 1, page / 2, 0),
-			-EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 512, page - 1, 512, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, 511, 512, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, read_raw(rig, 0, ULONG_MAX - 1, BIT(63), 0),
-			-EINVAL);
-	/* Flags that nobody knows */
-	for (i = 1; i < 32; i++)
-		KUNIT_EXPECT_EQ(test,
-				read_raw(rig, 0, size - 1, page, BIT(i)),
-				-EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test, hwm_table_hash(rig->hd), hash);
-	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).reads, 0);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
-}
-
-static void half_of_all_addresses_may_be_a_page(struct kunit *test)
-{
-	struct rig *rig = test->priv;
-
-	write_some(rig);
-	KUNIT_EXPECT_EQ(test,
-			rig_read_as(rig, test, 0, ULONG_MAX, BIT(63),
-				    IOMMU_DIRTY_READ_NO_CLEAR),
-			0);
-	KUNIT_EXPECT_EQ(test,
-			rig_read_as(rig, test, 0, BIT(63) - 1, BIT(63), 0), 0);
-	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 }
 
 static void edges_of_what_is_published_at_once(struct kunit *test)
@@ -430,13 +279,6 @@ static void an_address_that_is_not_the_users_is_an_error(struct kunit *test)
 }
 
 static struct kunit_case bitmap_cases[] = {
-	KUNIT_CASE_PARAM(a_bit_stands_for_any_page_size, rig_kinds),
-	KUNIT_CASE_PARAM(a_page_smaller_than_a_leaf_is_a_run_of_bits,
-			 rig_kinds),
-	KUNIT_CASE_PARAM(the_first_bit_is_at_any_alignment, rig_kinds),
-	KUNIT_CASE_PARAM(what_makes_no_sense_is_refused_and_changes_nothing,
-			 rig_kinds),
-	KUNIT_CASE_PARAM(half_of_all_addresses_may_be_a_page, rig_kinds),
 	KUNIT_CASE(edges_of_what_is_published_at_once),
 	KUNIT_CASE(one_run_through_several_pieces),
 	KUNIT_CASE(bits_that_are_set_stay_set),
