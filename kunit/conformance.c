@@ -892,9 +892,10 @@ static void only_whole_leaves_that_are_named_are_cleaned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, chunk->last, 2 * m - 1);
 	down_read(&conf->dirty->attach_lock);
 	mutex_lock(&conf->dirty->lock);
-	conf->real->flush(conf->domain, chunk->first, chunk->last);
+	ret = conf->real->flush(conf->domain, chunk->first, chunk->last);
 	mutex_unlock(&conf->dirty->lock);
 	up_read(&conf->dirty->attach_lock);
+	KUNIT_EXPECT_EQ(test, ret, 0);
 	conf->silent = true;
 	KUNIT_EXPECT_EQ(test, conf_read(conf, 0, 4 * m - 1, 0), 0);
 	/* Of what is reported, just that leaf is not there */

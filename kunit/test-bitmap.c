@@ -4,7 +4,9 @@
  * memory. Page sizes and alignments are conformance.c's.
  */
 #include <linux/bitmap.h>
+#include <linux/kthread.h>
 #include <linux/mman.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -144,6 +146,15 @@ static unsigned long user_pages(struct kunit *test, unsigned int pages)
 	return addr;
 }
 
+/* The thread's end gives back one reference of the two that user_pages() took */
+static void release_user_pages(void)
+{
+	struct mm_struct *mm = current->mm;
+
+	kthread_unuse_mm(mm);
+	mmput(mm);
+}
+
 /* Make page @nr of the area read-only, or take it away */
 static void spoil(struct kunit *test, unsigned long area, unsigned int nr,
 		  bool hole)
@@ -206,6 +217,7 @@ static void a_user_bitmap_may_have_any_address(struct kunit *test)
 				0);
 		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	}
+	release_user_pages();
 }
 
 static void a_user_page_that_cannot_be_written(struct kunit *test, bool hole)
@@ -250,6 +262,7 @@ static void a_user_page_that_cannot_be_written(struct kunit *test, bool hole)
 				-EFAULT);
 		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	}
+	release_user_pages();
 }
 
 static void a_read_only_user_page_is_an_error_and_loses_nothing(struct kunit *test)
@@ -276,6 +289,7 @@ static void an_address_that_is_not_the_users_is_an_error(struct kunit *test)
 					  rig->at.medium - 1),
 				-EFAULT);
 	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
+	release_user_pages();
 }
 
 static struct kunit_case bitmap_cases[] = {
