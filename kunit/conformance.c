@@ -867,6 +867,7 @@ static void only_whole_leaves_that_are_named_are_cleaned(struct kunit *test)
 	struct iommu_dirty_chunk *chunk = direct_chunk(conf);
 	unsigned long g = conf->granule, m = conf->medium;
 	unsigned int per = m / g;
+	int ret;
 
 	KUNIT_ASSERT_EQ(test, conf_map(conf, 0, m, g, true), 0);
 	KUNIT_ASSERT_EQ(test, conf_map(conf, m, 2 * m, m, true), 0);
