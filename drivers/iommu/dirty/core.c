@@ -69,7 +69,7 @@ find_backend(const struct iommu_dirty_backend *backend)
  * @backend: must stay in place until it is unregistered
  *
  * Domains that are in use already are offered to the backend when their consumer
- * next asks for something.
+ * next asks for something. A domain that several claim gets the latest.
  *
  * Context: process; takes the registry's lock.
  * Return: 0; -EINVAL when a callback or the name is missing, or the name is too
@@ -99,7 +99,7 @@ int iommu_dirty_register(const struct iommu_dirty_backend *backend)
 			return -EEXIST;
 		}
 	}
-	list_add_tail(&new->node, &backends);
+	list_add(&new->node, &backends);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_register);
