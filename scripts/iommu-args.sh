@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# iommu-args.sh intel|arm 1|2: QEMU's arguments, one a line, for an IOMMU that tracks dirty
+# iommu-args.sh intel|amd|arm 1|2: QEMU's arguments, one a line, for an IOMMU that tracks dirty
 # pages in that stage, and two DMA engines behind it. IOMMU_ARGS (PROPERTY=VALUE,...)
 # changes the IOMMU, EDU_ARGS the DMA engines.
 . "$(dirname "$0")/lib.sh"
@@ -8,12 +8,15 @@
 case $1-$2 in
 intel-1) iommu=x-scalable-mode=on,x-flts=on,x-flad=on,x-caches=on,aw-bits=48 ;;
 intel-2) iommu=x-scalable-mode=on,x-slad=on,x-caches=on,aw-bits=48 ;;
+amd-2) iommu=x-had=on,x-caches=on ;;
+amd-1) die "VENDOR=amd: there are host tables only, and they count as stage 2" ;;
 arm-[12]) iommu=stage=$2,httu=2 ;;
-*) die "IOMMU '$1', stage '$2': choose intel or arm, 1 or 2" ;;
+*) die "IOMMU '$1', stage '$2': choose intel, amd or arm, 1 or 2" ;;
 esac
 iommu=$iommu${IOMMU_ARGS:+,$IOMMU_ARGS}
 case $1 in
 intel)	printf '%s\n' -device "intel-iommu,$iommu" ;;
+amd)	printf '%s\n' -device "amd-iommu,$iommu" ;;
 arm)	# The machine makes its IOMMU itself: the properties are set for all there are.
 	echo "$iommu" | tr , '\n' | sed 's/^/-global\narm-smmuv3./' ;;
 esac

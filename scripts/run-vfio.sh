@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # run-vfio.sh KERNEL LOG COMMAND: build what is missing and run COMMAND in a guest with
 # our tools, huge pages, and two DMA engines behind an IOMMU that tracks dirty pages.
-# KERNEL is ours, stock or debug; VENDOR=intel|arm gives its architecture. VENDOR and
+# KERNEL is ours, stock or debug; VENDOR=intel|amd|arm gives its architecture. VENDOR and
 # STAGE choose the IOMMU, IOMMU_ARGS (PROPERTY=VALUE,...) changes it, EDU_ARGS the DMA
 # engines; KERNEL_ARGS adds to the kernel's command line.
 . "$(dirname "$0")/lib.sh"
@@ -10,14 +10,14 @@
 [ $# -eq 3 ] || die "usage: run-vfio.sh ours|stock|debug LOG COMMAND"
 vendor=${VENDOR:-intel} stage=${STAGE:-2}
 case $vendor-$1 in
-intel-ours)  flavour=x86 ;;
-intel-stock) flavour=stock ;;
-intel-debug) flavour=x86-debug ;;
+intel-ours | amd-ours)   flavour=x86 ;;
+intel-stock | amd-stock) flavour=stock ;;
+intel-debug | amd-debug) flavour=x86-debug ;;
 arm-ours)    flavour=arm64 ;;
 arm-stock)   flavour=stock-arm64 ;;
 arm-debug)   flavour=arm64-debug ;;
-intel-* | arm-*) die "no kernel '$1': choose ours, stock or debug" ;;
-*) die "VENDOR=$vendor: choose intel or arm" ;;
+intel-* | amd-* | arm-*) die "no kernel '$1': choose ours, stock or debug" ;;
+*) die "VENDOR=$vendor: choose intel, amd or arm" ;;
 esac
 log=$2 command=$3
 
