@@ -14,8 +14,8 @@
 #define CAP_SLLPS_1G	BIT_ULL(35)
 #define CAP_FL1GP	BIT_ULL(56)
 
-/* AMD v1 has a leaf of every power of two; ours end at a huge page's size. */
-#define AMD_LEAF_SIZES	((SZ_1G << 1) - SZ_4K)
+/* AMD v1: every power of two of address bits 51:12 but 512 GiB, which some get wrong. */
+#define AMD_LEAF_SIZES	((BIT_ULL(52) - SZ_4K) & ~BIT_ULL(39))
 
 /* Both stages of SMMUv3, with the 4 KiB granule that a kernel of such pages takes. */
 #define SMMU_LEAF_SIZES	(SZ_4K | SZ_2M | SZ_1G)
