@@ -14,8 +14,9 @@
  * where the driver can do that, and nothing is claimed that the operations do not
  * promise.
  */
-#include <linux/init.h>
+#include <linux/export.h>
 #include <linux/iova_bitmap.h>
+#include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pci-ats.h>
 
@@ -88,6 +89,7 @@ static int call_driver(struct iommu_domain *domain, struct redirect *rd,
 						       flags, &dirty);
 }
 
+/* Backends are asked first; bind_backend() in core.c comes here last */
 static bool adapter_claims(const struct iommu_domain *domain)
 {
 	return domain->dirty_ops;
@@ -235,7 +237,7 @@ static int adapter_flush(struct iommu_domain *domain, unsigned long iova,
 	return 0;
 }
 
-static const struct iommu_dirty_backend adapter = {
+const struct iommu_dirty_backend iommu_dirty_adapter = {
 	.name = "adapter",
 	.owner = THIS_MODULE,
 	.claims = adapter_claims,
@@ -245,10 +247,3 @@ static const struct iommu_dirty_backend adapter = {
 	.clear = adapter_clear,
 	.flush = adapter_flush,
 };
-
-/* The first to register is the last to be asked */
-static int __init adapter_init(void)
-{
-	return iommu_dirty_register(&adapter);
-}
-core_initcall(adapter_init);

@@ -69,7 +69,7 @@ find_backend(const struct iommu_dirty_backend *backend)
  * @backend: must stay in place until it is unregistered
  *
  * Domains that are in use already are offered to the backend when their consumer
- * next asks for something. A domain that several claim gets the latest.
+ * next asks for something. A domain that several claim gets the first.
  *
  * Context: process; takes the registry's lock.
  * Return: 0; -EINVAL when a callback or the name is missing, or the name is too
@@ -99,7 +99,7 @@ int iommu_dirty_register(const struct iommu_dirty_backend *backend)
 			return -EEXIST;
 		}
 	}
-	list_add(&new->node, &backends);
+	list_add_tail(&new->node, &backends);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_register);
@@ -130,9 +130,13 @@ int iommu_dirty_unregister(const struct iommu_dirty_backend *backend)
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_unregister);
 
-/* Find the backend of a domain that has none yet */
+/*
+ * Find the backend of a domain that has none yet; one that nobody claims may be
+ * the adapter's, which is always there.
+ */
 static void bind_backend(struct iommu_dirty_domain *dd)
 {
+	const struct iommu_dirty_backend *adapter = &iommu_dirty_adapter;
 	struct registered_backend *rb;
 
 	guard(mutex)(&backends_lock);
@@ -147,13 +151,15 @@ static void bind_backend(struct iommu_dirty_domain *dd)
 		smp_store_release(&dd->backend, rb->backend);
 		return;
 	}
+	if (adapter->claims(dd->domain))
+		smp_store_release(&dd->backend, adapter);
 }
 
 /* The last user of a domain is gone: nobody can look at its backend any more */
 static void unbind_backend(struct iommu_dirty_domain *dd)
 {
 	guard(mutex)(&backends_lock);
-	if (!dd->backend)
+	if (!dd->backend || dd->backend == &iommu_dirty_adapter)
 		return;
 	find_backend(dd->backend)->users--;
 	module_put(dd->backend->owner);

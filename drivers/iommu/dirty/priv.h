@@ -80,6 +80,9 @@ void iommu_dirty_set_mode(struct iommu_dirty_domain *dd,
 			  enum iommu_dirty_mode mode,
 			  enum iommu_dirty_reason reason);
 
+/* adapter.c */
+extern const struct iommu_dirty_backend iommu_dirty_adapter;
+
 /* attach.c */
 void iommu_dirty_recompute(struct iommu_dirty_domain *dd);
 
