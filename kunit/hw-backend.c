@@ -5,6 +5,7 @@
  */
 #include <linux/bitmap.h>
 
+#include "../fmt-amdv1.h"
 #include "../fmt-lpae.h"
 #include "../fmt-vtd-ss.h"
 #include "../fmt-x86.h"
@@ -138,6 +139,23 @@ static int x86_clear(const struct hwm_domain *hd,
 	return iommu_dirty_clear_table(&x86_format, &root, chunk);
 }
 
+static int amdv1_walk(const struct hwm_domain *hd,
+		      struct iommu_dirty_chunk *chunk, unsigned long iova,
+		      unsigned long last)
+{
+	struct iommu_dirty_root root = root_of(hd);
+
+	return iommu_dirty_walk_table(&amdv1_format, &root, chunk, iova, last);
+}
+
+static int amdv1_clear(const struct hwm_domain *hd,
+		       struct iommu_dirty_chunk *chunk)
+{
+	struct iommu_dirty_root root = root_of(hd);
+
+	return iommu_dirty_clear_table(&amdv1_format, &root, chunk);
+}
+
 /* Arm: the code under test finds out itself where the walk starts */
 static struct lpae_geometry geometry_of(const struct hwm_domain *hd)
 {
@@ -178,17 +196,33 @@ static const struct hwm_walker x86_walker = {
 	x86_walk, x86_clear, &x86_format
 };
 
-#define ARM_WALKER(name)                                                 \
-	static const struct hwm_walker name##_walker = {                 \
-		arm_walk, arm_clear, &name##_format                      \
-	}
+static const struct hwm_walker amdv1_walker = {
+	amdv1_walk, amdv1_clear, &amdv1_format
+};
 
-ARM_WALKER(lpae_s1_4k);
-ARM_WALKER(lpae_s1_16k);
-ARM_WALKER(lpae_s1_64k);
-ARM_WALKER(lpae_s2_4k);
-ARM_WALKER(lpae_s2_16k);
-ARM_WALKER(lpae_s2_64k);
+static const struct hwm_walker lpae_s1_4k_walker = {
+	arm_walk, arm_clear, &lpae_s1_4k_format
+};
+
+static const struct hwm_walker lpae_s1_16k_walker = {
+	arm_walk, arm_clear, &lpae_s1_16k_format
+};
+
+static const struct hwm_walker lpae_s1_64k_walker = {
+	arm_walk, arm_clear, &lpae_s1_64k_format
+};
+
+static const struct hwm_walker lpae_s2_4k_walker = {
+	arm_walk, arm_clear, &lpae_s2_4k_format
+};
+
+static const struct hwm_walker lpae_s2_16k_walker = {
+	arm_walk, arm_clear, &lpae_s2_16k_format
+};
+
+static const struct hwm_walker lpae_s2_64k_walker = {
+	arm_walk, arm_clear, &lpae_s2_64k_format
+};
 
 /*
  * Arm: levels and roots as the architecture manual tabulates them for an input
@@ -220,6 +254,25 @@ const struct hwm_kind hwm_kinds[] = {
 		.fmt = &hwm_x86, .walker = &x86_walker,
 		.levels = 5,
 		.medium = SZ_2M, .large = SZ_1G,
+		.sampled = true,
+	},
+	{
+		.name = "amd v1, 4 levels",
+		.fmt = &hwm_amdv1, .walker = &amdv1_walker,
+		.levels = 4,
+		.medium = SZ_2M, .large = SZ_1G,
+	},
+	{
+		.name = "amd v1, 3 levels, copies",
+		.fmt = &hwm_amdv1, .walker = &amdv1_walker,
+		.levels = 3,
+		.medium = SZ_64K, .large = SZ_256M,
+	},
+	{
+		.name = "amd v1, 5 levels, copies",
+		.fmt = &hwm_amdv1, .walker = &amdv1_walker,
+		.levels = 5,
+		.medium = SZ_2M, .large = SZ_256M,
 		.sampled = true,
 	},
 	{
@@ -390,7 +443,8 @@ static void note_owed(struct hwm_domain *hd,
 			chunk->iova + ((unsigned long)bit << chunk->shift);
 		unsigned int level;
 		u64 *entry = hwm_find_leaf(hd, iova, &level);
-		unsigned int run = entry ? hwm_run(fmt, *entry, level) : 0;
+		unsigned int run =
+			entry ? hwm_run(fmt, READ_ONCE(*entry), level) : 0;
 		unsigned long span = BIT(hwm_level_shift(fmt, level) + run);
 		unsigned long first = iova & ~(span - 1);
 		unsigned long last = first + span - 1;

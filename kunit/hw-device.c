@@ -399,7 +399,14 @@ static void release_device(struct device *dev)
 		hwm_context_detach(ctx);
 }
 
+static bool iommu_capable(struct device *dev, enum iommu_cap cap)
+{
+	return cap == IOMMU_CAP_DIRTY_TRACKING &&
+	       to_hwm_device(dev)->caps & IOMMU_DIRTY_CAP_RECORD;
+}
+
 const struct iommu_ops hwm_iommu_ops = {
+	.capable = iommu_capable,
 	.remove_dev_pasid = remove_dev_pasid,
 	.release_device = release_device,
 };

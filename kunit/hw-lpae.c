@@ -38,12 +38,12 @@ static u64 address_bits_64k(phys_addr_t pa)
 	return (pa & 0x0000ffffffff0000ULL) | ((pa >> 48) & 0xf) << 12;
 }
 
-static u64 table_entry(phys_addr_t table)
+static u64 table_entry(phys_addr_t table, unsigned int level)
 {
 	return address_bits(table) | DESC_VALID | DESC_NOT_BLOCK;
 }
 
-static u64 table_entry_64k(phys_addr_t table)
+static u64 table_entry_64k(phys_addr_t table, unsigned int level)
 {
 	return address_bits_64k(table) | DESC_VALID | DESC_NOT_BLOCK;
 }
@@ -159,7 +159,7 @@ static unsigned int run_bits_64k(unsigned int level)
 	return 5;			/* 32 */
 }
 
-static u64 run_entry(u64 entry)
+static u64 run_entry(u64 entry, unsigned int level)
 {
 	return entry | DESC_CONTIGUOUS;
 }
@@ -169,79 +169,146 @@ static bool is_run(u64 entry)
 	return entry & DESC_CONTIGUOUS;
 }
 
-#define ARM_FORMAT                                                       \
-	.always_records = true,                                          \
-	.born_dirty = true,                                              \
-	.clean_faults = true,                                            \
-	.holds_back = true,                                              \
-	.present = present,                                              \
-	.is_leaf = is_leaf,                                              \
-	.accessed = accessed,                                            \
-	.run_entry = run_entry,                                          \
-	.is_run = is_run
-
-#define ARM_STAGE_1                                                      \
-	.stage = 1,                                                      \
-	.writable = s1_writable,                                         \
-	.dirty = s1_dirty,                                               \
-	.written = s1_written
-
-#define ARM_STAGE_2                                                      \
-	.stage = 2,                                                      \
-	.writable = s2_writable,                                         \
-	.dirty = s2_dirty,                                               \
-	.written = s2_written
-
-#define ARM_4K                                                           \
-	.granule_shift = 12,                                             \
-	.level_bits = 9,                                                 \
-	.large_levels = 3,                                               \
-	.table_entry = table_entry,                                      \
-	.table_addr = table_addr,                                        \
-	.run_bits = run_bits_4k
-
-#define ARM_16K                                                          \
-	.granule_shift = 14,                                             \
-	.level_bits = 11,                                                \
-	.large_levels = 2,                                               \
-	.table_entry = table_entry,                                      \
-	.table_addr = table_addr,                                        \
-	.run_bits = run_bits_16k
-
-#define ARM_64K                                                          \
-	.granule_shift = 16,                                             \
-	.level_bits = 13,                                                \
-	.large_levels = 2,                                               \
-	.table_entry = table_entry_64k,                                  \
-	.table_addr = table_addr_64k,                                    \
-	.run_bits = run_bits_64k
-
 const struct hwm_format hwm_lpae_s1_4k = {
-	.name = "lpae-s1-4k", ARM_FORMAT, ARM_STAGE_1, ARM_4K,
+	.name = "lpae-s1-4k",
+	.stage = 1,
+	.granule_shift = 12,
+	.level_bits = 9,
+	.large_levels = 3,
+	.always_records = true,
+	.born_dirty = true,
+	.clean_faults = true,
+	.holds_back = true,
+	.table_entry = table_entry,
 	.leaf_entry = s1_leaf,
+	.table_addr = table_addr,
+	.present = present,
+	.is_leaf = is_leaf,
+	.accessed = accessed,
+	.writable = s1_writable,
+	.dirty = s1_dirty,
+	.written = s1_written,
+	.run_bits = run_bits_4k,
+	.run_entry = run_entry,
+	.is_run = is_run,
 };
 
 const struct hwm_format hwm_lpae_s1_16k = {
-	.name = "lpae-s1-16k", ARM_FORMAT, ARM_STAGE_1, ARM_16K,
+	.name = "lpae-s1-16k",
+	.stage = 1,
+	.granule_shift = 14,
+	.level_bits = 11,
+	.large_levels = 2,
+	.always_records = true,
+	.born_dirty = true,
+	.clean_faults = true,
+	.holds_back = true,
+	.table_entry = table_entry,
 	.leaf_entry = s1_leaf,
+	.table_addr = table_addr,
+	.present = present,
+	.is_leaf = is_leaf,
+	.accessed = accessed,
+	.writable = s1_writable,
+	.dirty = s1_dirty,
+	.written = s1_written,
+	.run_bits = run_bits_16k,
+	.run_entry = run_entry,
+	.is_run = is_run,
 };
 
 const struct hwm_format hwm_lpae_s1_64k = {
-	.name = "lpae-s1-64k", ARM_FORMAT, ARM_STAGE_1, ARM_64K,
+	.name = "lpae-s1-64k",
+	.stage = 1,
+	.granule_shift = 16,
+	.level_bits = 13,
+	.large_levels = 2,
+	.always_records = true,
+	.born_dirty = true,
+	.clean_faults = true,
+	.holds_back = true,
+	.table_entry = table_entry_64k,
 	.leaf_entry = s1_leaf_64k,
+	.table_addr = table_addr_64k,
+	.present = present,
+	.is_leaf = is_leaf,
+	.accessed = accessed,
+	.writable = s1_writable,
+	.dirty = s1_dirty,
+	.written = s1_written,
+	.run_bits = run_bits_64k,
+	.run_entry = run_entry,
+	.is_run = is_run,
 };
 
 const struct hwm_format hwm_lpae_s2_4k = {
-	.name = "lpae-s2-4k", ARM_FORMAT, ARM_STAGE_2, ARM_4K,
+	.name = "lpae-s2-4k",
+	.stage = 2,
+	.granule_shift = 12,
+	.level_bits = 9,
+	.large_levels = 3,
+	.always_records = true,
+	.born_dirty = true,
+	.clean_faults = true,
+	.holds_back = true,
+	.table_entry = table_entry,
 	.leaf_entry = s2_leaf,
+	.table_addr = table_addr,
+	.present = present,
+	.is_leaf = is_leaf,
+	.accessed = accessed,
+	.writable = s2_writable,
+	.dirty = s2_dirty,
+	.written = s2_written,
+	.run_bits = run_bits_4k,
+	.run_entry = run_entry,
+	.is_run = is_run,
 };
 
 const struct hwm_format hwm_lpae_s2_16k = {
-	.name = "lpae-s2-16k", ARM_FORMAT, ARM_STAGE_2, ARM_16K,
+	.name = "lpae-s2-16k",
+	.stage = 2,
+	.granule_shift = 14,
+	.level_bits = 11,
+	.large_levels = 2,
+	.always_records = true,
+	.born_dirty = true,
+	.clean_faults = true,
+	.holds_back = true,
+	.table_entry = table_entry,
 	.leaf_entry = s2_leaf,
+	.table_addr = table_addr,
+	.present = present,
+	.is_leaf = is_leaf,
+	.accessed = accessed,
+	.writable = s2_writable,
+	.dirty = s2_dirty,
+	.written = s2_written,
+	.run_bits = run_bits_16k,
+	.run_entry = run_entry,
+	.is_run = is_run,
 };
 
 const struct hwm_format hwm_lpae_s2_64k = {
-	.name = "lpae-s2-64k", ARM_FORMAT, ARM_STAGE_2, ARM_64K,
+	.name = "lpae-s2-64k",
+	.stage = 2,
+	.granule_shift = 16,
+	.level_bits = 13,
+	.large_levels = 2,
+	.always_records = true,
+	.born_dirty = true,
+	.clean_faults = true,
+	.holds_back = true,
+	.table_entry = table_entry_64k,
 	.leaf_entry = s2_leaf_64k,
+	.table_addr = table_addr_64k,
+	.present = present,
+	.is_leaf = is_leaf,
+	.accessed = accessed,
+	.writable = s2_writable,
+	.dirty = s2_dirty,
+	.written = s2_written,
+	.run_bits = run_bits_64k,
+	.run_entry = run_entry,
+	.is_run = is_run,
 };

@@ -53,7 +53,8 @@ struct iommu_dirty_root;
  * @written: with D set
  * @run_bits: log2 of the entries of a level that can together be one leaf; NULL
  *	when there is no such thing
- * @run_entry: the same leaf, as one of such a run
+ * @run_entry: the same leaf, as the first of such a run
+ * @run_copies: the others are the same, and do not go on with the address
  * @is_run: is it one of a run?
  */
 struct hwm_format {
@@ -67,7 +68,7 @@ struct hwm_format {
 	bool table_access;
 	bool clean_faults;
 	bool holds_back;
-	u64 (*table_entry)(phys_addr_t table);
+	u64 (*table_entry)(phys_addr_t table, unsigned int level);
 	u64 (*leaf_entry)(phys_addr_t pa, unsigned int level, bool writable);
 	phys_addr_t (*table_addr)(u64 entry);
 	bool (*present)(u64 entry, unsigned int level);
@@ -77,12 +78,14 @@ struct hwm_format {
 	u64 (*accessed)(u64 entry);
 	u64 (*written)(u64 entry);
 	unsigned int (*run_bits)(unsigned int level);
-	u64 (*run_entry)(u64 entry);
+	u64 (*run_entry)(u64 entry, unsigned int level);
+	bool run_copies;
 	bool (*is_run)(u64 entry);
 };
 
 extern const struct hwm_format hwm_vtd_ss;
 extern const struct hwm_format hwm_x86;
+extern const struct hwm_format hwm_amdv1;
 extern const struct hwm_format hwm_lpae_s1_4k;
 extern const struct hwm_format hwm_lpae_s1_16k;
 extern const struct hwm_format hwm_lpae_s1_64k;

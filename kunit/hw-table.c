@@ -138,7 +138,8 @@ static u64 *make_entry(struct hwm_domain *hd, unsigned long iova,
 			table = new_table(hd, sizeof(u64) << fmt->level_bits);
 			if (!table)
 				return NULL;
-			*entry = fmt->table_entry(virt_to_phys(table));
+			*entry = fmt->table_entry(virt_to_phys(table),
+						  at);
 		}
 		table = phys_to_virt(fmt->table_addr(*entry));
 	}
@@ -182,9 +183,10 @@ static int map_leaf(struct hwm_domain *hd, unsigned long iova,
 		return -ENOMEM;
 	value = fmt->leaf_entry(iova, level, writable);
 	if (nr > 1)
-		value = fmt->run_entry(value);
+		value = fmt->run_entry(value, level);
 	for (i = 0; i < nr; i++)
-		WRITE_ONCE(entry[i], value + (i << shift));
+		WRITE_ONCE(entry[i],
+			   fmt->run_copies ? value : value + (i << shift));
 	return 0;
 }
 

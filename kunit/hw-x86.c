@@ -17,7 +17,7 @@ enum {
 
 #define ENTRY_ADDRESS 0x000ffffffffff000ULL
 
-static u64 table_entry(phys_addr_t table)
+static u64 table_entry(phys_addr_t table, unsigned int level)
 {
 	return table | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_ACCESSED;
 }

@@ -29,7 +29,7 @@ const void *rig_arm_kinds(const void *prev, char *desc)
 
 	do {
 		kind = rig_kinds(kind, desc);
-	} while (kind && !kind->fmt->run_bits);
+	} while (kind && !kind->fmt->holds_back);
 	return kind;
 }
 

@@ -118,7 +118,7 @@ static const struct hwm_kind *kind_like(unsigned int stage,
 	const struct hwm_kind *kind;
 
 	for (kind = hwm_kinds; kind < hwm_kinds + hwm_nr_kinds; kind++)
-		if (kind->fmt->run_bits && kind->fmt->stage == stage &&
+		if (kind->fmt->holds_back && kind->fmt->stage == stage &&
 		    kind->fmt->granule_shift == granule_shift)
 			return kind;
 	return NULL;
@@ -370,7 +370,7 @@ static void table_entries_point_to_tables(struct kunit *test)
 				pa | 0x9000000000000ULL);
 		/* And so the model sees it */
 		pa |= 0x6000000000000ULL;
-		entry = hwm_lpae_s1_64k.table_entry(pa);
+		entry = hwm_lpae_s1_64k.table_entry(pa, 2);
 		KUNIT_EXPECT_EQ(test, lpae_table_64k(entry), pa);
 		KUNIT_EXPECT_EQ(test, hwm_lpae_s2_64k.table_addr(entry), pa);
 	}
