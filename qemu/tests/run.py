@@ -9,6 +9,7 @@ PATTERN chooses cases by name, as in 'smmu.*'. Output is KTAP.
 import os
 import sys
 
+import amdvi_cases
 import smmu_cases
 import suite
 import vtd_cases
@@ -17,7 +18,7 @@ import vtd_cases
 def main():
     if len(sys.argv) not in (2, 3):
         sys.exit(f'usage: {sys.argv[0]} QEMU [PATTERN]')
-    suites = (vtd_cases.SUITE, smmu_cases.SUITE)
+    suites = (vtd_cases.SUITE, amdvi_cases.SUITE, smmu_cases.SUITE)
     for each in suites:
         each.qemu = os.path.join(os.path.dirname(sys.argv[1]), each.binary)
     pattern = sys.argv[2] if len(sys.argv) == 3 else '*'
