@@ -10,6 +10,7 @@ from amdvi import (ACCESSED, ADDRESS, Amdvi, CONTROL, DIRTY, DOMAIN, EFR, ENABLE
                    EPHSUP, EVENTS, EVT_TAIL, HASUP, HDSUP, ILLEGAL_ENTRY, PAGE_FAULT,
                    PAGE_TABLE_ERROR, PE, PR, PRESENT, READ, REGS, RW, RZ, WRITE)
 from qtest import Q35
+from race import SharedMemory
 from suite import Suite, same
 
 IOVA = {1: 0x14_5000, 2: 0x2634_5000, 3: 0x12_2634_5000, 4: 0x7abc_2634_5000,
@@ -816,6 +817,23 @@ def switched_off_logs_nothing():
         m.vi.writeq(REGS + CONTROL, ENABLE | EVENTS)
         same('blocked', m.vi.dma_write(m.iova, 4) != 0, True)
         same('event', m.vi.event(), (PAGE_FAULT, RW | PR | PE, SLOT, DOMAIN, m.iova))
+
+
+# -- software at the same time ---------------------------------------------
+
+@case(*A_FEW)
+def racing_stores_are_not_lost(chain, shift):
+    """
+    An ignored bit of the leaf is flipped all the time: the update of the value before
+    must never end up on top of the one stored last.
+    """
+    with SharedMemory() as memory, Mapped(chain, shift, args=memory.args) as m:
+        def transfer():
+            m.vi.flush_domain()
+            same('result', m.vi.dma_write(m.iova), 0)
+        lost, updated = memory.race(m.leaf, 1 << 58, transfer)
+        same('lost', lost, 0)
+        same('updates seen', updated > 0, True)
 
 
 # -- capabilities ----------------------------------------------------------

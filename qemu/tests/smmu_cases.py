@@ -3,11 +3,10 @@
 SMMUv3 with hardware update of descriptors. Every case starts its own machine and
 compares access flags and dirty state with what the Arm specifications say.
 """
-import mmap
-import multiprocessing
 import struct
 import tempfile
 
+from race import SharedMemory
 from smmu import (AF, ASID, BBM_ERRORS, C_BAD_CD, C_BAD_STE, CLASS_IN, CLASS_TT,
                   DBM, F_ACCESS, F_BAD_ATS_TREQ, F_PERMISSION, F_TLB_CONFLICT,
                   F_TRANSLATION, F_WALK_EABT, IDR0, IDR3, NT, PAGE, RAM, Smmu,
@@ -835,44 +834,17 @@ def racing_stores_are_not_lost(kind, level):
     Memory is shared with this process, which exchanges the leaf all the time: the
     update of the value before must never end up on top of the one stored last.
     """
-    with tempfile.NamedTemporaryFile() as memory:
-        memory.truncate(256 << 20)
-        args = ('-machine', 'memory-backend=ram', '-object',
-                'memory-backend-file,id=ram,size=256M,share=on,'
-                f'mem-path={memory.name}')
-        with Mapped(kind, level=level, under=(12, 2), args=args) as m, \
-                mmap.mmap(memory.fileno(), 0) as ram:
-            leaf = memoryview(ram)[m.leaf - RAM:m.leaf - RAM + 8].cast('Q')
-            values = leaf[0], leaf[0] ^ m.size
-            if m.nested:
-                m.under.map(m.target ^ m.size, m.phys ^ m.size, 2)
-            done, results = multiprocessing.Event(), multiprocessing.Queue()
+    with SharedMemory() as memory, \
+            Mapped(kind, level=level, under=(12, 2), args=memory.args) as m:
+        if m.nested:
+            m.under.map(m.target ^ m.size, m.phys ^ m.size, 2)
 
-            def exchange():
-                lost = updated = 0
-                while not done.is_set():
-                    for n in range(200):
-                        leaf[0] = value = values[n & 1]
-                        for _ in range(8):
-                            now = leaf[0]
-                            if now != value:
-                                updated += 1
-                                lost += bool((now ^ value) & m.size)
-                                break
-                results.put((lost, updated))
-            process = multiprocessing.Process(target=exchange)
-            process.start()
-            try:
-                for _ in range(500):
-                    m.smmu.flush_all()
-                    same('result', m.smmu.dma_write(m.iova), 0)
-            finally:
-                done.set()
-                lost, updated = results.get(timeout=30)
-                process.join()
-                leaf.release()
-            same('lost', lost, 0)
-            same('updates seen', updated > 0, True)
+        def transfer():
+            m.smmu.flush_all()
+            same('result', m.smmu.dma_write(m.iova), 0)
+        lost, updated = memory.race(m.leaf - RAM, m.size, transfer)
+        same('lost', lost, 0)
+        same('updates seen', updated > 0, True)
 
 
 # -- the device TLB --------------------------------------------------------
