@@ -89,6 +89,33 @@ static int dma(struct device *dev, ioasid_t pasid, unsigned long iova,
 	return hwm_dma(to_hwm_device(dev), pasid, iova, 1, write);
 }
 
+/* The same behind a driver that has only upstream's operations */
+static struct iommu_domain *adapter_domain_alloc(struct conf *conf)
+{
+	struct hwm_domain *hd = hwm_domain_new(conf->priv);
+
+	hwm_make_upstream(hd);
+	return &hd->domain;
+}
+
+const struct conf_ops conf_adapter_ops = {
+	.setup = setup,
+	.device = device,
+	.domain_alloc = adapter_domain_alloc,
+	.domain_free = domain_free,
+	.domain_nest = domain_nest,
+	.attach = attach,
+	.detach = detach,
+	.attach_pasid = attach_pasid,
+	.detach_pasid = detach_pasid,
+	.set_ats = set_ats,
+	.map = map,
+	.unmap = unmap,
+	.dma = dma,
+	.moves = true,
+	.vague = "upstream's operations do not say what is one leaf",
+};
+
 const struct conf_ops conf_model_ops = {
 	.setup = setup,
 	.device = device,

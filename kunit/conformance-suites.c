@@ -22,6 +22,8 @@ MODULE_PARM_DESC(driver, "Suite that must have found a driver: intel-2, for exam
 
 static struct conf_target intel_1[MAX_TARGETS + 1];
 static struct conf_target intel_2[MAX_TARGETS + 1];
+static struct conf_target amd_2[MAX_TARGETS + 1];
+static struct conf_target adapter[MAX_TARGETS + 1];
 static struct conf_target arm_1[MAX_TARGETS + 1];
 static struct conf_target arm_2[MAX_TARGETS + 1];
 
@@ -37,23 +39,29 @@ static void add_target(struct conf_target *targets, const char *name,
 	*target = (struct conf_target){ .name = name, .ops = ops, .data = data };
 }
 
-static bool is_arm(const struct conf_driver *driver)
+/* By the name of a backend or of a format */
+static const char *vendor_of(const char *name)
 {
-	return strstarts(driver->backend, "arm");
+	if (strstarts(name, "arm") || strstarts(name, "lpae"))
+		return "arm";
+	return strstarts(name, "amd") ? "amd" : "intel";
 }
 
-static struct conf_target *targets_of(bool arm, unsigned int stage)
+static struct conf_target *targets_of(const char *name, unsigned int stage)
 {
-	if (arm)
+	const char *vendor = vendor_of(name);
+
+	if (!strcmp(vendor, "amd"))
+		return amd_2;
+	if (!strcmp(vendor, "arm"))
 		return stage == 1 ? arm_1 : arm_2;
 	return stage == 1 ? intel_1 : intel_2;
 }
 
 static void add_model(const struct hwm_kind *kind)
 {
-	add_target(targets_of(strstarts(kind->fmt->name, "lpae"),
-			      kind->fmt->stage),
-		   kind->name, &conf_model_ops, kind);
+	add_target(targets_of(kind->fmt->name, kind->fmt->stage), kind->name,
+		   &conf_model_ops, kind);
 }
 
 static void add_driver(void)
@@ -61,7 +69,7 @@ static void add_driver(void)
 	const struct conf_driver *driver = conf_driver_find();
 
 	if (driver->stage)
-		add_target(targets_of(is_arm(driver), driver->stage), "driver",
+		add_target(targets_of(driver->backend, driver->stage), "driver",
 			   &conf_driver_ops, NULL);
 }
 
@@ -72,6 +80,8 @@ static int __init add_targets(void)
 
 	for (i = 0; i < hwm_nr_kinds; i++)
 		add_model(&hwm_kinds[i]);
+	add_target(adapter, hwm_kinds[0].name, &conf_adapter_ops,
+		   &hwm_kinds[0]);
 	if (kunit_enabled())
 		add_driver();
 	return 0;
@@ -80,6 +90,8 @@ late_initcall_sync(add_targets);
 
 CONFORMANCE_SUITE(intel_1, "intel-1", intel_1);
 CONFORMANCE_SUITE(intel_2, "intel-2", intel_2);
+CONFORMANCE_SUITE(amd_2, "amd-2", amd_2);
+CONFORMANCE_SUITE(adapter, "adapter", adapter);
 CONFORMANCE_SUITE(arm_1, "arm-1", arm_1);
 CONFORMANCE_SUITE(arm_2, "arm-2", arm_2);
 
@@ -93,7 +105,7 @@ static void a_driver_is_there(struct kunit *test)
 		kunit_skip(test, "%s", driver->why);
 	KUNIT_ASSERT_NE_MSG(test, driver->stage, 0, "%s", driver->why);
 	snprintf(found, sizeof(found), "%s-%u",
-		 is_arm(driver) ? "arm" : "intel", driver->stage);
+		 vendor_of(driver->backend), driver->stage);
 	kunit_info(test, "%s, stage %u\n", driver->backend, driver->stage);
 	if (driver_suite_name)
 		KUNIT_EXPECT_STREQ(test, found, driver_suite_name);

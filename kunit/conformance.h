@@ -66,6 +66,9 @@ struct conf;
  *	access was blocked.
  * @moves: a device may be attached to a domain while it is attached to another
  * @slow: an access takes more than a few microseconds
+ * @vague: why the backend cannot tell leaves apart; it may then report a page more
+ *	often than it was written, and cases about leaves are skipped. NULL for a
+ *	backend that can.
  */
 struct conf_ops {
 	int (*setup)(struct conf *conf);
@@ -89,6 +92,7 @@ struct conf_ops {
 		   bool write);
 	bool moves;
 	bool slow;
+	const char *vague;
 };
 
 /**
@@ -344,6 +348,13 @@ static inline unsigned long conf_last(const struct conf *conf,
 	return conf->area[place].iova + conf->area[place].size - 1;
 }
 
+/* For cases about where one leaf ends and the next begins */
+static inline void conf_need_leaves(struct conf *conf)
+{
+	if (conf->target->ops->vague)
+		kunit_skip(conf->test, "%s", conf->target->ops->vague);
+}
+
 /* The @n-th of the smallest leaves */
 static inline unsigned long conf_page(const struct conf *conf, unsigned long n)
 {
@@ -380,6 +391,7 @@ struct conf_driver {
 
 /* conformance-model.c */
 extern const struct conf_ops conf_model_ops;
+extern const struct conf_ops conf_adapter_ops;
 
 /* conformance-driver.c */
 extern const struct conf_ops conf_driver_ops;

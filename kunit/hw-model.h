@@ -12,6 +12,7 @@
  *	hw-table.c	page tables
  *	hw-device.c	devices, their caches, DMA, invalidation
  *	hw-backend.c	the model as a backend: steps that can be watched and made to fail
+ *	hw-upstream.c	the model behind a driver that has only upstream's operations
  *	hw-*.c		formats, each with bit definitions of its own
  */
 #ifndef __IOMMU_DIRTY_KUNIT_HW_MODEL_H
@@ -385,6 +386,38 @@ int hwm_step_begin(struct hwm_model *hw, enum hwm_step step);
 int hwm_step_end(struct hwm_model *hw, enum hwm_step step, int ret);
 void hwm_fail(struct hwm_model *hw, unsigned long steps, unsigned int nth,
 	      bool late, int err);
+
+/**
+ * struct hwm_upstream - how the driver with upstream's operations behaves
+ * @ops: its domains' operations
+ * @record_itself: it records with iova_bitmap_set()
+ * @clears_too_much: it clears a page more than asked for, and records that
+ * @writer: a device that writes at @write_at before it clears
+ * @write_at: IOVA
+ * @err: error of the next calls that read
+ * @flushes: times that it invalidated all
+ * @syncs: times that it invalidated what was gathered
+ * @sync: what was, the last time
+ *
+ * There is one; tests run one at a time.
+ */
+struct hwm_upstream {
+	struct iommu_domain_ops ops;
+	bool record_itself;
+	bool clears_too_much;
+	struct hwm_device *writer;
+	unsigned long write_at;
+	int err;
+	unsigned int flushes;
+	unsigned int syncs;
+	struct iommu_iotlb_gather sync;
+};
+
+/* hw-upstream.c */
+extern struct hwm_upstream hwm_upstream;
+void hwm_make_upstream(struct hwm_domain *hd);
+void hwm_upstream_sync(struct iommu_domain *domain,
+		       struct iommu_iotlb_gather *gather);
 
 static inline struct hwm_domain *to_hwm_domain(struct iommu_domain *domain)
 {

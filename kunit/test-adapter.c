@@ -1,121 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The adapter: a driver that has only upstream's iommu_dirty_ops, on the hardware
- * model, with the habits that such drivers have.
+ * The adapter: a driver that has only upstream's iommu_dirty_ops, see hw-upstream.c
  */
-#include <linux/iova_bitmap.h>
-
-#include "../walk.h"
 #include "rig.h"
-
-/* How the driver behaves; tests run one at a time */
-static struct {
-	bool record_itself;	/* with iova_bitmap_set() */
-	bool clears_too_much;	/* a page more than asked for, and records it */
-	struct hwm_device *writer;	/* writes at @write_at before it clears */
-	unsigned long write_at;
-	int err;		/* of the next call that clears or not */
-	unsigned int flushes;
-	unsigned int syncs;
-	struct iommu_iotlb_gather sync;
-} driver;
-
-static bool test_leaf(struct hwm_domain *hd, u64 *entry, unsigned int level,
-		      bool clear)
-{
-	const struct hwm_kind *kind = hd->hw->kind;
-	u64 value = READ_ONCE(*entry);
-
-	do {
-		if (!kind->fmt->dirty(value))
-			return false;
-	} while (clear &&
-		 !try_cmpxchg64(entry, &value,
-				kind->walker->format->cleaned(value)));
-	return true;
-}
-
-/* As stock drivers do: a leaf at a time, all of it, noted from @iova on */
-static int read_and_clear_dirty(struct iommu_domain *domain, unsigned long iova,
-				size_t size, unsigned long flags,
-				struct iommu_dirty_bitmap *dirty)
-{
-	struct hwm_domain *hd = to_hwm_domain(domain);
-	const struct hwm_format *fmt = hd->hw->kind->fmt;
-	bool clear = !(flags & IOMMU_DIRTY_NO_CLEAR);
-	unsigned long end = iova + size;
-
-	if (clear && driver.clears_too_much)
-		end += SZ_4K;
-	if (clear && driver.writer)
-		hwm_write(driver.writer, driver.write_at);
-	while (iova < end) {
-		unsigned int level;
-		u64 *entry = hwm_find_leaf(hd, iova, &level);
-		unsigned long leaf = SZ_4K;
-
-		if (driver.err)
-			return driver.err;
-		if (entry) {
-			leaf = BIT(hwm_level_shift(fmt, level));
-			if (test_leaf(hd, entry, level, clear)) {
-				if (driver.record_itself)
-					iova_bitmap_set(dirty->bitmap, iova,
-							leaf);
-				else
-					iommu_dirty_bitmap_record(dirty, iova,
-								  leaf);
-			}
-		}
-		iova = ALIGN_DOWN(iova, leaf) + leaf;
-	}
-	return 0;
-}
-
-static int set_dirty_tracking(struct iommu_domain *domain, bool enabled)
-{
-	return hwm_backend.set_feature(domain, IOMMU_DIRTY_FEATURE_RECORD,
-				       enabled);
-}
-
-static const struct iommu_dirty_ops dirty_ops = {
-	.set_dirty_tracking = set_dirty_tracking,
-	.read_and_clear_dirty = read_and_clear_dirty,
-};
-
-static void flush_iotlb_all(struct iommu_domain *domain)
-{
-	driver.flushes++;
-	hwm_invalidate(to_hwm_domain(domain), 0, ULONG_MAX, false);
-}
-
-/* Without a page size it does nothing, like one that is known */
-static void iotlb_sync(struct iommu_domain *domain,
-		       struct iommu_iotlb_gather *gather)
-{
-	driver.syncs++;
-	driver.sync = *gather;
-	if (gather->pgsize)
-		hwm_invalidate(to_hwm_domain(domain), gather->start,
-			       gather->end, true);
-}
-
-static struct iommu_domain_ops domain_ops;
 
 static int init(struct kunit *test)
 {
 	struct rig *rig;
 
-	memset(&driver, 0, sizeof(driver));
-	domain_ops = hwm_domain_ops;
-	domain_ops.flush_iotlb_all = flush_iotlb_all;
-
 	rig_init_bare(test);
 	rig = test->priv;
 	rig->hd = hwm_domain_new(rig->hw);
-	rig->hd->domain.owner = NULL;	/* not the model's backend's */
-	rig->hd->domain.ops = &domain_ops;
-	rig->hd->domain.dirty_ops = &dirty_ops;
+	hwm_make_upstream(rig->hd);
 	rig->dev = rig_device(rig, rig->hd);
 	rig_map_layout(rig);
 	return 0;
@@ -125,8 +21,8 @@ static int start(struct rig *rig)
 {
 	int ret = rig_start(rig->hd, rig->hw->test);
 
-	driver.flushes = 0;
-	driver.syncs = 0;
+	hwm_upstream.flushes = 0;
+	hwm_upstream.syncs = 0;
 	return ret;
 }
 
@@ -170,10 +66,10 @@ static void what_is_rewritten_is_reported_again(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 		KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 5 * i);
 		KUNIT_EXPECT_EQ(test, rig_query(rig->hd).cleared, 5 * i);
-		KUNIT_EXPECT_GT(test, driver.flushes, 0);
-		driver.flushes = 0;
+		KUNIT_EXPECT_GT(test, hwm_upstream.flushes, 0);
+		hwm_upstream.flushes = 0;
 		KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
-		KUNIT_EXPECT_EQ(test, driver.flushes, 0);
+		KUNIT_EXPECT_EQ(test, hwm_upstream.flushes, 0);
 	}
 }
 
@@ -184,13 +80,13 @@ static void a_read_without_clear_clears_nothing(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, start(rig), 0);
 	write_some(rig);
 	KUNIT_EXPECT_EQ(test, read_all(rig, IOMMU_DIRTY_READ_NO_CLEAR), 0);
-	KUNIT_EXPECT_EQ(test, driver.flushes, 0);
+	KUNIT_EXPECT_EQ(test, hwm_upstream.flushes, 0);
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 }
 
 static void drivers_may_record_by_themselves(struct kunit *test)
 {
-	driver.record_itself = true;
+	hwm_upstream.record_itself = true;
 	what_is_rewritten_is_reported_again(test);
 }
 
@@ -199,16 +95,16 @@ static void a_driver_that_only_syncs_gets_a_page_size(struct kunit *test)
 	struct rig *rig = test->priv;
 	unsigned int i;
 
-	domain_ops.flush_iotlb_all = NULL;
-	domain_ops.iotlb_sync = iotlb_sync;
+	hwm_upstream.ops.flush_iotlb_all = NULL;
+	hwm_upstream.ops.iotlb_sync = hwm_upstream_sync;
 	KUNIT_ASSERT_EQ(test, start(rig), 0);
 	for (i = 1; i <= 3; i++) {
 		write_some(rig);
 		KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 		KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 5 * i);
 	}
-	KUNIT_EXPECT_GT(test, driver.syncs, 0);
-	KUNIT_EXPECT_EQ(test, driver.sync.pgsize, rig->page);
+	KUNIT_EXPECT_GT(test, hwm_upstream.syncs, 0);
+	KUNIT_EXPECT_EQ(test, hwm_upstream.sync.pgsize, rig->page);
 }
 
 /* The driver would clear all of it, and report what was asked for */
@@ -276,14 +172,14 @@ static void what_a_driver_clears_unreported_makes_all_dirty(struct kunit *test)
 	struct rig *rig = test->priv;
 
 	KUNIT_ASSERT_EQ(test, start(rig), 0);
-	driver.clears_too_much = true;
+	hwm_upstream.clears_too_much = true;
 	hwm_write(rig->dev, rig_page(rig, 4));
 	KUNIT_EXPECT_EQ(test, raw_read(rig, 0, 15), BIT(4));
 	rig_expect_mode(rig, IOMMU_DIRTY_MODE_EXACT, IOMMU_DIRTY_REASON_NONE);
 
 	hwm_write(rig->dev, rig_page(rig, 4));
-	driver.writer = rig->dev;
-	driver.write_at = rig_page(rig, 5);
+	hwm_upstream.writer = rig->dev;
+	hwm_upstream.write_at = rig_page(rig, 5);
 	KUNIT_EXPECT_EQ(test, raw_read(rig, 0, 15), BIT(4));
 	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
 			IOMMU_DIRTY_REASON_BACKEND);
@@ -296,9 +192,9 @@ static void a_driver_s_error_reaches_the_caller(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, start(rig), 0);
 	write_some(rig);
-	driver.err = -EIO;
+	hwm_upstream.err = -EIO;
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), -EIO);
-	driver.err = 0;
+	hwm_upstream.err = 0;
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 5);
 }

@@ -6,7 +6,7 @@
 # stdout; fails on a splat or a leak. PARAMETER is the kernel's.
 . "$(dirname "$0")/lib.sh"
 
-[ $# -ge 4 ] || die "usage: run-kunit.sh FLAVOUR LOG intel|arm 1|2 [PARAMETER]"
+[ $# -ge 4 ] || die "usage: run-kunit.sh FLAVOUR LOG intel|amd|arm 1|2 [PARAMETER]"
 log=$2 status=0
 args=$("$repo/scripts/iommu-args.sh" "$3" "$4")
 say "$3, stage $4"
@@ -14,7 +14,7 @@ say "$3, stage $4"
 # shellcheck disable=SC2086 # words
 "$repo/scripts/boot.sh" "$1" "$log" 'echo "# booted, KUnit ran before this"' \
 	--append "iommu_dirty_kunit.driver=$3-$4 ${5:-}" \
-	--allow 'DMAR: .*fault|arm-smmu-v3 .*event 0x\w+ received' \
+	--allow 'DMAR: .*fault|AMD-Vi: Event logged|arm-smmu-v3 .*event 0x\w+ received' \
 	--timeout 900 -- $args >&2 || status=$?
 cat "$log"
 exit "$status"

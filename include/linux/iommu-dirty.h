@@ -35,7 +35,8 @@ struct module;
 /**
  * struct iommu_dirty_caps - what a domain, a device or a pair of them can do
  * @flags: &enum iommu_dirty_cap_flags
- * @stage: translation stage that the leaves belong to, 1 or 2
+ * @stage: translation stage that the leaves belong to, 1 or 2; 0 when the driver
+ *	does not say
  * @leaf_sizes: leaf sizes the table may hold, bytes, one bit each
  */
 struct iommu_dirty_caps {
