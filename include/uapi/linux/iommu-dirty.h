@@ -92,9 +92,8 @@ enum iommu_dirty_cap_flags {
  * @out_mode: &enum iommu_dirty_mode
  * @out_reason: &enum iommu_dirty_reason
  * @out_caps: &enum iommu_dirty_cap_flags
- * @out_stage: translation stage that the leaves belong to, 1 or 2; 0: the driver does
- *	not say
- *	serves the domain
+ * @out_stage: translation stage whose leaves are read, 1 or 2; 0 if no backend
+ *	serves the domain, or the driver does not say
  * @out_attached: number of attached (device, PASID) pairs
  * @__reserved2: returned as 0
  * @out_seq: grows by at least one with every change of mode, reason,
