@@ -25,7 +25,8 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   ROUNDS=N      rounds of the demo, of the end-to-end tests
 #?   SEED=N        seed of their random choices, to repeat a run
 #?   STAGE=1|2     first or second stage translation
-#?   VENDOR=NAME   IOMMU to emulate, for demo and compare: intel, or arm (an arm64 guest)
+#?   VENDOR=NAME   IOMMU to emulate, for demo and compare: intel, amd, or arm (an arm64
+#?                 guest); for compare also all
 #?   ONLY="A B"    make test: just the stages whose name contains A or B
 #?   KDIR=DIR      another unbuilt Linux 6.12.y source tree, in place of Debian's
 #?   QEMU_SRC=DIR  another QEMU source tree, in place of Debian's

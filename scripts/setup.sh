@@ -11,7 +11,7 @@ cross='gcc-aarch64-linux-gnu libc6-dev-arm64-cross'
 qemu=$(sed 's/#.*//' "$repo/qemu/packages" 2>/dev/null || :)
 case ${1:-demo} in
 demo)  wanted="$build $qemu"
-       [ "${VENDOR:-intel}" != arm ] || wanted="$wanted $cross" ;;
+       case ${VENDOR:-intel} in arm | all) wanted="$wanted $cross" ;; esac ;;
 test)  wanted="$build $qemu $cross" ;;
 check) wanted="$build $cross sparse shellcheck python3-docutils" ;;
 *)     die "usage: setup.sh [demo|test|check]" ;;
