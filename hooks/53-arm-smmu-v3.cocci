@@ -44,7 +44,7 @@ expression E;
  {
  <...
 -STRTAB_STE_2_S2PTW
-+STRTAB_STE_2_S2PTW | IOMMU_DIRTY_ARM_STE_2_USED
++STRTAB_STE_2_S2PTW | IOMMU_DIRTY_STE_2_USED
  ...>
  }
 
@@ -55,7 +55,7 @@ identifier target, master, smmu_domain, cfg;
  {
  <...
 -cfg->quirks & IO_PGTABLE_QUIRK_ARM_HD
-+cfg->quirks & IO_PGTABLE_QUIRK_ARM_HD || iommu_dirty_arm_records(smmu_domain, master->smmu)
++iommu_dirty_arm_cd_hd(cfg, smmu_domain, master->smmu)
  ...>
  }
 

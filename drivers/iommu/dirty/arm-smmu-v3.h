@@ -4,6 +4,7 @@
 #define __IOMMU_DIRTY_ARM_SMMU_V3_H
 
 #include <linux/bits.h>
+#include <linux/io-pgtable.h>
 #include <linux/platform_device.h>
 #include <linux/types.h>
 
@@ -17,8 +18,8 @@ struct iommu_ops;
  * STE, third quadword (SMMUv3 specification, IHI 0070, "Stream Table Entry"):
  * hardware updates the Access flag and dirty state of stage 2.
  */
-#define STRTAB_STE_2_S2HD	(1UL << 55)
-#define STRTAB_STE_2_S2HA	(1UL << 56)
+#define STRTAB_STE_2_S2HD	BIT_ULL(55)
+#define STRTAB_STE_2_S2HA	BIT_ULL(56)
 
 #ifdef CONFIG_IOMMU_DIRTY_ARM
 
@@ -41,21 +42,21 @@ bool iommu_dirty_arm_records(const struct arm_smmu_domain *smmu_domain,
 	iommu_dirty_arm_register(drv, &arm_smmu_ops)
 
 /* S2HA and S2HD as far as the driver uses them */
-#define IOMMU_DIRTY_ARM_STE_2_USED (STRTAB_STE_2_S2HA | STRTAB_STE_2_S2HD)
+#define IOMMU_DIRTY_STE_2_USED (STRTAB_STE_2_S2HA | STRTAB_STE_2_S2HD)
 
 static inline u64
 iommu_dirty_arm_ste_2(const struct arm_smmu_domain *smmu_domain,
 		      const struct arm_smmu_device *smmu)
 {
 	return iommu_dirty_arm_records(smmu_domain, smmu) ?
-	       IOMMU_DIRTY_ARM_STE_2_USED : 0;
+	       IOMMU_DIRTY_STE_2_USED : 0;
 }
 
 #else /* !CONFIG_IOMMU_DIRTY_ARM */
 
 #define IOMMU_DIRTY_ARM_VISIBLE static
 #define arm_smmu_driver_register(drv) platform_driver_register(drv)
-#define IOMMU_DIRTY_ARM_STE_2_USED 0
+#define IOMMU_DIRTY_STE_2_USED 0
 
 static inline u64
 iommu_dirty_arm_ste_2(const struct arm_smmu_domain *smmu_domain,
@@ -85,5 +86,15 @@ static inline void iommu_dirty_arm_cmdq_error(void)
 }
 
 #endif /* CONFIG_IOMMU_DIRTY_ARM */
+
+/* Shall a context descriptor for this table have HA and HD? */
+static inline bool
+iommu_dirty_arm_cd_hd(const struct io_pgtable_cfg *cfg,
+		      const struct arm_smmu_domain *smmu_domain,
+		      const struct arm_smmu_device *smmu)
+{
+	return cfg->quirks & IO_PGTABLE_QUIRK_ARM_HD ||
+	       iommu_dirty_arm_records(smmu_domain, smmu);
+}
 
 #endif /* __IOMMU_DIRTY_ARM_SMMU_V3_H */
