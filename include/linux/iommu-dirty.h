@@ -421,8 +421,15 @@ static inline bool iommu_dirty_owns(struct iommu_domain *domain)
 #define iommu_dirty_release_device(ops, dev)                             \
 	((ops)->release_device(dev))
 
-#define iommu_dirty_redirected(bitmap) false
-#define __iommu_dirty_redirect(bitmap, iova, length) do { } while (0)
+static inline bool iommu_dirty_redirected(const struct iova_bitmap *bitmap)
+{
+	return false;
+}
+
+static inline void __iommu_dirty_redirect(struct iova_bitmap *bitmap,
+					  unsigned long iova, size_t length)
+{
+}
 
 static inline void iommu_dirty_domain_free(struct iommu_domain *domain)
 {

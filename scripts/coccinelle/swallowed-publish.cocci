@@ -4,9 +4,21 @@
 // Options: --no-includes
 virtual report
 
+// An upstream operation has no other way.
+@upstream@
+identifier f = { iova_bitmap_set, iommu_dirty_bitmap_record };
+position p;
+@@
+ read_and_clear_dirty(...)
+ {
+ <...
+ f@p(...)
+ ...>
+ }
+
 @swallowed@
 identifier f = { iova_bitmap_set, iova_bitmap_for_each, iommu_dirty_bitmap_record };
-position p;
+position p != upstream.p;
 @@
  f@p(...)
 

@@ -151,8 +151,10 @@ static void bind_backend(struct iommu_dirty_domain *dd)
 		smp_store_release(&dd->backend, rb->backend);
 		return;
 	}
-	if (adapter->claims(dd->domain))
+	if (adapter->claims(dd->domain)) {
+		/* Pairs with the acquire in iommu_dirty_state() */
 		smp_store_release(&dd->backend, adapter);
+	}
 }
 
 /* The last user of a domain is gone: nobody can look at its backend any more */
