@@ -164,7 +164,8 @@ static int map(struct iommu_domain *domain, unsigned long iova,
 		ret = iommu_map(domain, iova + done, pa, leaf_size, prot,
 				GFP_KERNEL);
 		if (ret) {
-			iommu_unmap(domain, iova, done);
+			if (done)
+				iommu_unmap(domain, iova, done);
 			return ret;
 		}
 	}
@@ -241,6 +242,7 @@ const struct conf_ops conf_driver_ops = {
 	.map = map,
 	.unmap = unmap,
 	.dma = dma,
+	.leaf_sizes = SZ_4K | SZ_64K | SZ_2M | SZ_1G,
 	.slow = true,
 };
 

@@ -387,6 +387,8 @@ static void plan_sizes(struct conf *conf)
 	unsigned int i;
 
 	conf->leaf_sizes = conf_query(conf).caps.leaf_sizes;
+	if (conf->target->ops->leaf_sizes)
+		conf->leaf_sizes &= conf->target->ops->leaf_sizes;
 	KUNIT_ASSERT_NE(conf->test, conf->leaf_sizes, 0);
 	conf->granule = BIT(__ffs64(conf->leaf_sizes));
 	conf->oracle.shift = ilog2(conf->granule);
@@ -809,9 +811,13 @@ void conf_drop_domain(struct conf *conf)
 /* The last IOVA at which a leaf can be mapped and used: the table's own reach */
 static unsigned long find_reach(struct conf *conf)
 {
-	unsigned int bits;
+	const struct iommu_domain_geometry *geo = &conf->domain->geometry;
+	unsigned int bits = 57;
 
-	for (bits = 57; bits > 30; bits--) {
+	/* Some drivers' maps go wrong beyond what they say */
+	if (geo->force_aperture && geo->aperture_end >> bits == 0)
+		bits = fls64(geo->aperture_end);
+	for (; bits > 30; bits--) {
 		unsigned long iova = BIT(bits) - conf->granule;
 		int ret;
 

@@ -64,6 +64,8 @@ struct conf;
  * @dma: Let the device access a byte of the leaf that maps @iova, in the granule
  *	of @iova if the target can, and wait until it has. 0, or an error when the
  *	access was blocked.
+ * @leaf_sizes: those that @map can make, bytes, one bit each; 0 for all that the
+ *	backend names
  * @moves: a device may be attached to a domain while it is attached to another
  * @slow: an access takes more than a few microseconds
  * @vague: why the backend cannot tell leaves apart; it may then report a page more
@@ -90,6 +92,7 @@ struct conf_ops {
 		      unsigned long size);
 	int (*dma)(struct device *dev, ioasid_t pasid, unsigned long iova,
 		   bool write);
+	u64 leaf_sizes;
 	bool moves;
 	bool slow;
 	const char *vague;
