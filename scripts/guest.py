@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 from splats import splats
 
@@ -72,15 +73,24 @@ def main():
         f.write('\n'.join(cmd) + '\n')
     open(o.log, 'w').close()
 
-    timed_out = False
+    timed_out = done = stuck = False
+    deadline = time.monotonic() + o.timeout
     guest = subprocess.Popen(cmd, stdin=subprocess.DEVNULL)
     try:
-        guest.wait(o.timeout)
-    except subprocess.TimeoutExpired:
-        timed_out = True
+        while not timed_out and not stuck:
+            try:
+                guest.wait(10)
+                break
+            except subprocess.TimeoutExpired:
+                timed_out = time.monotonic() > deadline
+                stuck = done    # ten seconds ago, and it has not powered off since
+                with open(o.log, errors='replace') as f:
+                    done = 'guest-exit: ' in f.read()
     finally:
         guest.kill()
         guest.wait()
+    if stuck:
+        print(f'guest: did all, but does not power off (kernel log: {o.log})', file=sys.stderr)
 
     with open(o.log, errors='replace') as f:
         log = f.read()
@@ -88,9 +98,9 @@ def main():
     m = re.search(r'guest-exit: (\d+)', log)
     status = int(m[1]) if m else None
     why = []
-    if timed_out:
+    if timed_out and not stuck:
         why.append(f'no end after {o.timeout:g} s')
-    elif guest.returncode:
+    elif guest.returncode and not stuck:
         why.append(f'QEMU ended with status {guest.returncode}')
     elif status is None:
         why.append('the guest ended without a status')
