@@ -19,6 +19,7 @@
 #include <linux/bits.h>
 #include <linux/iommu.h>
 #include <linux/list.h>
+#include <linux/notifier.h>
 #include <linux/types.h>
 #include <uapi/linux/iommu-dirty.h>
 
@@ -94,8 +95,9 @@ struct iommu_dirty_chunk {
  * @capability: Fill in what (domain, device, PASID) can do together. @domain
  *	NULL asks what a domain that is allocated for @dev with
  *	IOMMU_HWPT_ALLOC_DIRTY_TRACKING could do; @dev NULL asks about the page
- *	table alone. -ENODEV when @dev is not one of the backend's. Called with
- *	the domain's attach lock held for write, or with @domain NULL and the
+ *	table alone. -ENODEV when @dev is not one of the backend's, -EINVAL when
+ *	its IOMMU is none that @domain can be attached to. Called with the
+ *	domain's attach lock held for write, or with @domain NULL and the
  *	registry's lock.
  * @set_feature: Switch @feature for the domain: for every device, PASID and
  *	nested child attached now, and in the state that the vendor's attach
@@ -229,6 +231,7 @@ struct iommu_dirty_read {
  * struct iommu_dirty_info - a snapshot of a domain's dirty tracking
  * @mode: what reads mean
  * @reason: why
+ * @policy: what happens to devices that cannot record
  * @caps: intersection over the attached devices
  * @attached: number of attached (device, PASID) pairs
  * @seq: grows with every change of the fields above
@@ -244,6 +247,7 @@ struct iommu_dirty_read {
 struct iommu_dirty_info {
 	enum iommu_dirty_mode mode;
 	enum iommu_dirty_reason reason;
+	enum iommu_dirty_policy policy;
 	struct iommu_dirty_caps caps;
 	unsigned int attached;
 	u64 seq;
@@ -255,6 +259,39 @@ struct iommu_dirty_info {
 	u64 flushes;
 	u64 time_ns;
 	const char *backend;
+};
+
+/**
+ * struct iommu_dirty_prospect - what attaching a device would change
+ * @verdict: whether it would be attached
+ * @mode: mode of the domain afterwards
+ * @reason: why
+ * @caps: what the domain could do afterwards
+ */
+struct iommu_dirty_prospect {
+	enum iommu_dirty_verdict verdict;
+	enum iommu_dirty_mode mode;
+	enum iommu_dirty_reason reason;
+	struct iommu_dirty_caps caps;
+};
+
+/**
+ * enum iommu_dirty_events - what has changed, for notifiers
+ * @IOMMU_DIRTY_EVENT_MODE: mode or reason
+ * @IOMMU_DIRTY_EVENT_CAPS: capability
+ * @IOMMU_DIRTY_EVENT_ATTACH: a (device, PASID) pair was attached
+ * @IOMMU_DIRTY_EVENT_DETACH: a pair was detached
+ * @IOMMU_DIRTY_EVENT_POLICY: policy
+ * @IOMMU_DIRTY_EVENT_GONE: the domain was freed; this is the last call, and the
+ *	notifier is no longer registered
+ */
+enum iommu_dirty_events {
+	IOMMU_DIRTY_EVENT_MODE = BIT(0),
+	IOMMU_DIRTY_EVENT_CAPS = BIT(1),
+	IOMMU_DIRTY_EVENT_ATTACH = BIT(2),
+	IOMMU_DIRTY_EVENT_DETACH = BIT(3),
+	IOMMU_DIRTY_EVENT_POLICY = BIT(4),
+	IOMMU_DIRTY_EVENT_GONE = BIT(5),
 };
 
 #ifdef CONFIG_IOMMU_DIRTY
@@ -269,6 +306,15 @@ int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
 		     const struct iommu_dirty_read *rd);
 int iommu_dirty_query(struct iommu_domain *domain,
 		      struct iommu_dirty_info *info);
+int iommu_dirty_set_policy(struct iommu_domain *domain, const void *owner,
+			   enum iommu_dirty_policy policy);
+int iommu_dirty_can_attach(struct iommu_domain *domain, struct device *dev,
+			   struct iommu_dirty_prospect *would);
+int iommu_dirty_register_notifier(struct iommu_domain *domain,
+				  struct notifier_block *nb);
+int iommu_dirty_unregister_notifier(struct iommu_domain *domain,
+				    struct notifier_block *nb);
+void iommu_dirty_notifier_sync(void);
 bool iommu_dirty_owns(struct iommu_domain *domain);
 
 void iommu_dirty_user_sink_init(struct iommu_dirty_user_sink *sink,

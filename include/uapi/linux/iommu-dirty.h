@@ -21,6 +21,9 @@
  */
 enum {
 	IOMMUFD_CMD_DIRTY_QUERY = 0xe0,
+	IOMMUFD_CMD_DIRTY_SET_POLICY = 0xe1,
+	IOMMUFD_CMD_DIRTY_CAN_ATTACH = 0xe2,
+	IOMMUFD_CMD_DIRTY_EVENTFD = 0xe3,
 };
 
 /**
@@ -41,17 +44,59 @@ enum iommu_dirty_mode {
 /**
  * enum iommu_dirty_reason - why the mode is what it is
  * @IOMMU_DIRTY_REASON_NONE: the consumer asked for this mode
- * @IOMMU_DIRTY_REASON_DEVICE: a device or PASID that cannot record had to be
- *	attached while tracking was on
+ * @IOMMU_DIRTY_REASON_DEVICE: an attached device or PASID cannot record
  * @IOMMU_DIRTY_REASON_FLUSH: the hardware could not be made to forget
  *	translations that it had cached as dirty
- * @IOMMU_DIRTY_REASON_BACKEND: the backend failed to switch recording
+ * @IOMMU_DIRTY_REASON_BACKEND: the backend failed to switch recording, or to
+ *	say what it can do
+ * @IOMMU_DIRTY_REASON_TABLE: no backend serves the domain's page table, or
+ *	nothing can be recorded in it
  */
 enum iommu_dirty_reason {
 	IOMMU_DIRTY_REASON_NONE = 0,
 	IOMMU_DIRTY_REASON_DEVICE = 1,
 	IOMMU_DIRTY_REASON_FLUSH = 2,
 	IOMMU_DIRTY_REASON_BACKEND = 3,
+	IOMMU_DIRTY_REASON_TABLE = 4,
+};
+
+/**
+ * enum iommu_dirty_policy - what happens to devices that cannot record
+ * @IOMMU_DIRTY_POLICY_PLAIN: they may be attached while tracking is off, and
+ *	then it cannot be started; while the mode is exact they are refused
+ * @IOMMU_DIRTY_POLICY_STRICT: they are refused (-EINVAL, on which iommufd tries
+ *	another HWPT), whether or not tracking is on; what a HWPT has that was
+ *	allocated with IOMMU_HWPT_ALLOC_DIRTY_TRACKING
+ * @IOMMU_DIRTY_POLICY_DEGRADE: nothing is refused; tracking that cannot be
+ *	exact, or can no longer be, reports everything dirty
+ *
+ * An attach that must not fail, because the kernel puts a device back where it
+ * was, is refused by none; if the device cannot record, the mode becomes
+ * all-dirty.
+ */
+enum iommu_dirty_policy {
+	IOMMU_DIRTY_POLICY_PLAIN = 0,
+	IOMMU_DIRTY_POLICY_STRICT = 1,
+	IOMMU_DIRTY_POLICY_DEGRADE = 2,
+};
+
+/**
+ * enum iommu_dirty_verdict - what attaching a device to a domain would do
+ * @IOMMU_DIRTY_VERDICT_ATTACHES: it would be attached
+ * @IOMMU_DIRTY_VERDICT_REFUSED: the domain's policy refuses it: it cannot record
+ * @IOMMU_DIRTY_VERDICT_FOREIGN: the domain belongs to another IOMMU, or to
+ *	another driver
+ * @IOMMU_DIRTY_VERDICT_CPU: the table is a process's (SVA): what devices write
+ *	is recorded where what CPUs write is
+ * @IOMMU_DIRTY_VERDICT_UNTRACKED: it would be attached, to a domain that is never
+ *	tracked: the DMA API's, an identity or a blocked one
+ */
+enum iommu_dirty_verdict {
+	IOMMU_DIRTY_VERDICT_ATTACHES = 0,
+	IOMMU_DIRTY_VERDICT_REFUSED = 1,
+	IOMMU_DIRTY_VERDICT_FOREIGN = 2,
+	IOMMU_DIRTY_VERDICT_CPU = 3,
+	IOMMU_DIRTY_VERDICT_UNTRACKED = 4,
 };
 
 /**
@@ -95,8 +140,8 @@ enum iommu_dirty_cap_flags {
  * @out_stage: translation stage whose leaves are read, 1 or 2; 0 if no backend
  *	serves the domain, or the driver does not say
  * @out_attached: number of attached (device, PASID) pairs
- * @__reserved2: returned as 0
- * @out_seq: grows by at least one with every change of mode, reason,
+ * @out_policy: &enum iommu_dirty_policy
+ * @out_seq: grows by at least one with every change of mode, reason, policy,
  *	capability or set of attached devices
  * @out_leaf_sizes: leaf sizes that the domain's page table may use, bytes,
  *	one bit each
@@ -123,7 +168,7 @@ struct iommu_dirty_query {
 	__u32 out_caps;
 	__u32 out_stage;
 	__u32 out_attached;
-	__u32 __reserved2;
+	__u32 out_policy;
 	__aligned_u64 out_seq;
 	__aligned_u64 out_leaf_sizes;
 	__aligned_u64 out_met_sizes;
@@ -137,5 +182,82 @@ struct iommu_dirty_query {
 };
 
 #define IOMMU_DIRTY_QUERY _IO(';', IOMMUFD_CMD_DIRTY_QUERY)
+
+/**
+ * struct iommu_dirty_set_policy - ioctl(IOMMU_DIRTY_SET_POLICY)
+ * @size: sizeof(struct iommu_dirty_set_policy)
+ * @flags: must be 0
+ * @hwpt_id: ID of a paging HWPT
+ * @policy: &enum iommu_dirty_policy
+ *
+ * Choose what happens to devices that cannot record. It changes no mode. Strict
+ * is refused with -EOPNOTSUPP while such a device is attached or the HWPT's table
+ * cannot be tracked, and so is a policy that the kernel does not know.
+ */
+struct iommu_dirty_set_policy {
+	__u32 size;
+	__u32 flags;
+	__u32 hwpt_id;
+	__u32 policy;
+};
+
+#define IOMMU_DIRTY_SET_POLICY _IO(';', IOMMUFD_CMD_DIRTY_SET_POLICY)
+
+/**
+ * struct iommu_dirty_can_attach - ioctl(IOMMU_DIRTY_CAN_ATTACH)
+ * @size: sizeof(struct iommu_dirty_can_attach)
+ * @flags: must be 0
+ * @dev_id: ID of a device that is bound to this iommufd
+ * @hwpt_id: ID of a HWPT, paging or nested
+ * @out_verdict: &enum iommu_dirty_verdict
+ * @out_mode: &enum iommu_dirty_mode that the HWPT would be in
+ * @out_reason: &enum iommu_dirty_reason for that
+ * @out_caps: &enum iommu_dirty_cap_flags that it would have
+ *
+ * Ask whether a device would be attached and what that would change, and change
+ * nothing. It is about dirty tracking: an attach may fail for other reasons.
+ */
+struct iommu_dirty_can_attach {
+	__u32 size;
+	__u32 flags;
+	__u32 dev_id;
+	__u32 hwpt_id;
+	__u32 out_verdict;
+	__u32 out_mode;
+	__u32 out_reason;
+	__u32 out_caps;
+};
+
+#define IOMMU_DIRTY_CAN_ATTACH _IO(';', IOMMUFD_CMD_DIRTY_CAN_ATTACH)
+
+/**
+ * enum iommu_dirty_eventfd_flags - flags of IOMMU_DIRTY_EVENTFD
+ * @IOMMU_DIRTY_EVENTFD_REMOVE: forget the eventfd instead
+ */
+enum iommu_dirty_eventfd_flags {
+	IOMMU_DIRTY_EVENTFD_REMOVE = 1 << 0,
+};
+
+/**
+ * struct iommu_dirty_eventfd - ioctl(IOMMU_DIRTY_EVENTFD)
+ * @size: sizeof(struct iommu_dirty_eventfd)
+ * @flags: &enum iommu_dirty_eventfd_flags
+ * @hwpt_id: ID of a paging HWPT
+ * @fd: an eventfd
+ *
+ * Signal the eventfd soon after every change that IOMMU_DIRTY_QUERY's out_seq
+ * counts; changes in quick succession may be signalled once. The query then
+ * tells what is so now. The same eventfd is added once to a HWPT (-EEXIST) and
+ * can be added to several; removing one that is not there is -ENOENT. It is
+ * forgotten, after one more signal, when the HWPT is destroyed.
+ */
+struct iommu_dirty_eventfd {
+	__u32 size;
+	__u32 flags;
+	__u32 hwpt_id;
+	__s32 fd;
+};
+
+#define IOMMU_DIRTY_EVENTFD _IO(';', IOMMUFD_CMD_DIRTY_EVENTFD)
 
 #endif /* _UAPI_LINUX_IOMMU_DIRTY_H */
