@@ -374,6 +374,8 @@ static int capability(struct iommu_domain *domain, struct device *dev,
 	ret = hwm_step_begin(hw, HWM_CAPABILITY);
 	if (ret)
 		return ret;
+	if (domain && hdev && to_hwm_domain(domain)->unit != hdev->unit)
+		return -EINVAL;
 	caps->stage = hw->kind->fmt->stage;
 	if (domain)
 		caps->leaf_sizes = domain->pgsize_bitmap;

@@ -338,6 +338,8 @@ static int context_attach(struct hwm_domain *hd, struct hwm_device *dev,
 	struct hwm_context *ctx;
 	int ret;
 
+	if (hd->unit != dev->unit)
+		return -EINVAL;
 	ret = hwm_step_begin(hw, HWM_ATTACH);
 	if (ret)
 		return ret;

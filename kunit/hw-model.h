@@ -238,6 +238,7 @@ struct hwm_model {
  * @tables: all tables
  * @map_lock: stands for the consumer's lock on what is mapped
  * @oracle: what was mapped and written
+ * @unit: of the IOMMUs, to which alone its devices may belong
  * @contexts: contexts that a flush reaches
  * @recording: what attach gives to new contexts
  * @held: entries in which D is set later
@@ -252,6 +253,7 @@ struct hwm_domain {
 	struct list_head tables;
 	struct mutex map_lock; /* what is mapped */
 	struct oracle oracle;
+	unsigned int unit;
 	struct list_head contexts;
 	bool recording;
 	u64 *held[HWM_HELD];
@@ -312,6 +314,7 @@ struct hwm_context {
  * @node: in hwm_model.devices
  * @iommu_dev: names the driver
  * @contexts: its pairs
+ * @unit: which of the IOMMUs it is behind
  * @caps: what the unit it is behind can do
  * @ats: it has a translation cache
  */
@@ -321,6 +324,7 @@ struct hwm_device {
 	struct list_head node;
 	struct iommu_device iommu_dev;
 	struct list_head contexts;
+	unsigned int unit;
 	u32 caps;
 	bool ats;
 };

@@ -315,7 +315,8 @@ int iommu_dirty_register_notifier(struct iommu_domain *domain,
 int iommu_dirty_unregister_notifier(struct iommu_domain *domain,
 				    struct notifier_block *nb);
 void iommu_dirty_notifier_sync(void);
-bool iommu_dirty_owns(struct iommu_domain *domain);
+int iommu_dirty_add_eventfd(struct iommu_domain *domain, int fd);
+int iommu_dirty_remove_eventfd(struct iommu_domain *domain, int fd);
 
 void iommu_dirty_user_sink_init(struct iommu_dirty_user_sink *sink,
 				void __user *bitmap);
@@ -366,17 +367,23 @@ int __iommu_dirty_set_dev_pasid(struct iommu_domain *domain,
 void __iommu_dirty_remove_dev_pasid(const struct iommu_ops *ops,
 				    struct device *dev, ioasid_t pasid,
 				    struct iommu_domain *domain);
-void __iommu_dirty_release_device(const struct iommu_ops *ops,
-				  struct device *dev);
+void iommu_dirty_release_device(const struct iommu_ops *ops,
+				struct device *dev);
 void __iommu_dirty_domain_free(struct iommu_domain *domain);
 int iommu_dirty_domain_want(struct iommu_domain *domain, struct device *dev);
 int iommu_dirty_nest(struct iommu_domain *child, struct iommu_domain *parent);
 int iommu_dirty_device_capable(struct device *dev);
 
+/* Does the core see to the domain's dirty tracking, and not its driver? */
+static inline bool iommu_dirty_owns(const struct iommu_domain *domain)
+{
+	return domain->type == IOMMU_DOMAIN_UNMANAGED;
+}
+
 /* Is the domain one that may be tracked, or a child of one? */
 static inline bool iommu_dirty_trackable(const struct iommu_domain *domain)
 {
-	return domain->type == IOMMU_DOMAIN_UNMANAGED || domain->dirty;
+	return iommu_dirty_owns(domain) || domain->dirty;
 }
 
 static inline int iommu_dirty_attach_dev(struct iommu_domain *domain,
@@ -407,15 +414,6 @@ static inline void iommu_dirty_remove_dev_pasid(const struct iommu_ops *ops,
 		__iommu_dirty_remove_dev_pasid(ops, dev, pasid, domain);
 }
 
-static inline void iommu_dirty_release_device(const struct iommu_ops *ops,
-					      struct device *dev)
-{
-	if (!dev->iommu->dirty)
-		ops->release_device(dev);
-	else
-		__iommu_dirty_release_device(ops, dev);
-}
-
 static inline void iommu_dirty_domain_free(struct iommu_domain *domain)
 {
 	if (domain->dirty)
@@ -439,7 +437,7 @@ static inline bool iommu_dirty_redirected(const struct iova_bitmap *bitmap)
 
 #else /* !CONFIG_IOMMU_DIRTY */
 
-static inline bool iommu_dirty_owns(struct iommu_domain *domain)
+static inline bool iommu_dirty_owns(const struct iommu_domain *domain)
 {
 	return false;
 }

@@ -143,6 +143,8 @@ static int arm_capability(struct iommu_domain *domain, struct device *dev,
 
 		caps->stage = stage_of(smmu_domain);
 		if (smmu_domain->pgtbl_ops) {
+			if (smmu && smmu != smmu_domain->smmu)
+				return -EINVAL;
 			caps->leaf_sizes = domain->pgsize_bitmap;
 			smmu = smmu ?: smmu_domain->smmu;
 		}

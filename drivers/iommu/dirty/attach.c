@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOMMU dirty tracking: what attach and detach do.
+ * IOMMU dirty tracking: what attach and detach do, and the policy that decides it.
  *
  * The IOMMU core calls the functions here where it used to call the driver. They
  * call the driver under the domain's attach lock, so that no clear runs between a
@@ -12,20 +12,51 @@
  * The pair of a device without PASID is found through dev->iommu->dirty, which
  * group->mutex protects; a PASID's through the domain it is removed from.
  */
+#include <linux/cleanup.h>
 #include <linux/export.h>
 #include <linux/slab.h>
 
+#include "../iommu-priv.h"
 #include "priv.h"
 #include "trace.h"
 
+/* Abilities are what both have, caveats what either has */
+static u32 together(u32 domain, u32 pair)
+{
+	u32 lacks = IOMMU_DIRTY_CAP_ABILITIES & ~pair;
+
+	return (domain & ~lacks) | (pair & IOMMU_DIRTY_CAP_CAVEATS);
+}
+
+static bool records(const struct iommu_dirty_caps *caps)
+{
+	return caps->flags & IOMMU_DIRTY_CAP_RECORD;
+}
+
 /*
- * What the domain's own table and all that is attached to it can do. A table that
- * exists keeps its format, even if the backend fails to say so again. Tracking
- * that can no longer be exact says so.
+ * What the domain's own table can do. One that exists keeps its format, even if
+ * the backend fails to say so again.
+ */
+static enum iommu_dirty_reason table_caps(struct iommu_dirty_domain *dd,
+					  struct iommu_dirty_caps *caps)
+{
+	if (dd->backend->capability(dd->domain, NULL, IOMMU_NO_PASID, caps)) {
+		*caps = dd->caps;
+		caps->flags = 0;
+		return IOMMU_DIRTY_REASON_BACKEND;
+	}
+	if (!caps->leaf_sizes)
+		caps->flags &= ~IOMMU_DIRTY_CAP_RECORD;
+	return records(caps) ? IOMMU_DIRTY_REASON_NONE :
+			       IOMMU_DIRTY_REASON_TABLE;
+}
+
+/*
+ * What the table and all that is attached to it can do together. Tracking that can
+ * no longer be exact says so.
  */
 void iommu_dirty_recompute(struct iommu_dirty_domain *dd)
 {
-	enum iommu_dirty_reason reason = IOMMU_DIRTY_REASON_DEVICE;
 	struct iommu_dirty_attachment *at;
 	struct iommu_dirty_caps caps = {};
 
@@ -33,34 +64,26 @@ void iommu_dirty_recompute(struct iommu_dirty_domain *dd)
 	if (!dd->backend)
 		return;
 
-	if (dd->backend->capability(dd->domain, NULL, IOMMU_NO_PASID, &caps)) {
-		caps = dd->caps;
-		caps.flags = 0;
-		reason = IOMMU_DIRTY_REASON_BACKEND;
-	}
-
+	dd->lacking = table_caps(dd, &caps);
 	list_for_each_entry(at, &dd->attachments, node) {
-		u32 lacks;
-
 		/* The backend may have come after the device */
 		if (!at->caps.stage &&
 		    dd->backend->capability(dd->domain, at->dev, at->pasid,
 					    &at->caps))
 			at->caps.flags = 0;
-
-		lacks = IOMMU_DIRTY_CAP_ABILITIES & ~at->caps.flags;
-		caps.flags &= ~lacks;
-		caps.flags |= at->caps.flags & IOMMU_DIRTY_CAP_CAVEATS;
+		if (records(&caps) && !records(&at->caps))
+			dd->lacking = IOMMU_DIRTY_REASON_DEVICE;
+		caps.flags = together(caps.flags, at->caps.flags);
 	}
 
 	if (memcmp(&caps, &dd->caps, sizeof(caps))) {
 		dd->caps = caps;
-		atomic64_inc(&dd->seq);
+		iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_CAPS);
 	}
 
-	if (dd->mode == IOMMU_DIRTY_MODE_EXACT &&
-	    !(caps.flags & IOMMU_DIRTY_CAP_RECORD))
-		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY, reason);
+	if (dd->mode == IOMMU_DIRTY_MODE_EXACT && !records(&caps))
+		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
+				     dd->lacking);
 }
 
 static struct iommu_dirty_attachment *
@@ -85,7 +108,7 @@ static void add_attachment(struct iommu_dirty_domain *dd,
 	dd->nr_attachments++;
 	if (at->pasid == IOMMU_NO_PASID)
 		at->dev->iommu->dirty = at;
-	atomic64_inc(&dd->seq);
+	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_ATTACH);
 	iommu_dirty_recompute(dd);
 	trace_iommu_dirty_attach(dd, at->dev, at->pasid);
 }
@@ -101,8 +124,21 @@ static void drop_attachment(struct iommu_dirty_attachment *at)
 	if (at->pasid == IOMMU_NO_PASID)
 		at->dev->iommu->dirty = NULL;
 	kfree(at);
-	atomic64_inc(&dd->seq);
+	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_DETACH);
 	iommu_dirty_recompute(dd);
+}
+
+/* Does the policy turn away what cannot record? See the table in design.rst */
+static bool refuses(const struct iommu_dirty_domain *dd)
+{
+	switch (dd->policy) {
+	case IOMMU_DIRTY_POLICY_STRICT:
+		return true;
+	case IOMMU_DIRTY_POLICY_DEGRADE:
+		return false;
+	default:
+		return dd->mode == IOMMU_DIRTY_MODE_EXACT;
+	}
 }
 
 /*
@@ -112,21 +148,14 @@ static void drop_attachment(struct iommu_dirty_attachment *at)
 static int admit(struct iommu_dirty_domain *dd,
 		 struct iommu_dirty_attachment *at, bool must)
 {
-	int ret;
-
 	lockdep_assert_held_write(&dd->attach_lock);
-	if (!dd->backend)
-		return 0;
-
-	ret = dd->backend->capability(dd->domain, at->dev, at->pasid,
-				      &at->caps);
-	if (ret)
+	if (dd->backend &&
+	    dd->backend->capability(dd->domain, at->dev, at->pasid, &at->caps))
 		at->caps.flags = 0;
-	if (at->caps.flags & IOMMU_DIRTY_CAP_RECORD || must)
+	if (records(&at->caps) || must || !refuses(dd))
 		return 0;
-	if (dd->strict || dd->mode == IOMMU_DIRTY_MODE_EXACT)
-		return -EINVAL;
-	return 0;
+	trace_iommu_dirty_refuse(dd, at->dev, at->pasid);
+	return -EINVAL;
 }
 
 /* Both or either may be NULL, and they may be the same */
@@ -286,23 +315,164 @@ void __iommu_dirty_remove_dev_pasid(const struct iommu_ops *ops,
 }
 EXPORT_SYMBOL_GPL(__iommu_dirty_remove_dev_pasid);
 
+/* Its PASIDs should have been removed; records of them must not outlive it */
+static void forget_device(struct device *dev)
+{
+	struct iommu_dirty_attachment *at, *next;
+	struct iommu_dirty_domain *dd;
+
+	guard(mutex)(&iommu_dirty_domains_lock);
+	list_for_each_entry(dd, &iommu_dirty_domains, node) {
+		guard(rwsem_write)(&dd->attach_lock);
+		list_for_each_entry_safe(at, next, &dd->attachments, node)
+			if (at->dev == dev)
+				drop_attachment(at);
+	}
+}
+
 /**
- * __iommu_dirty_release_device() - call the driver's release_device and forget the device
+ * iommu_dirty_release_device() - call the driver's release_device and forget the device
  * @ops: the driver's
  * @dev: device that goes away
  *
- * Context: process; group->mutex is held; takes the attach lock of the domain
- * that the device uses.
+ * Context: process; group->mutex is held; takes the attach locks of all domains,
+ * one by one, and that of the one that the device uses around the driver's call.
  */
-void __iommu_dirty_release_device(const struct iommu_ops *ops,
-				  struct device *dev)
+void iommu_dirty_release_device(const struct iommu_ops *ops,
+				struct device *dev)
 {
 	struct iommu_dirty_attachment *at = dev->iommu->dirty;
-	struct iommu_dirty_domain *dd = at->dd;
+	struct iommu_dirty_domain *dd = at ? at->dd : NULL;
 
-	down_write(&dd->attach_lock);
+	lock_both(dd, NULL);
 	ops->release_device(dev);
-	drop_attachment(at);
-	up_write(&dd->attach_lock);
+	if (at)
+		drop_attachment(at);
+	unlock_both(dd, NULL);
+	forget_device(dev);
 }
-EXPORT_SYMBOL_GPL(__iommu_dirty_release_device);
+EXPORT_SYMBOL_GPL(iommu_dirty_release_device);
+
+/**
+ * iommu_dirty_set_policy() - choose what happens to devices that cannot record
+ * @domain: paging domain
+ * @owner: who asks, any address of the caller's; the one who started tracking if
+ *	it is on
+ * @policy: see &enum iommu_dirty_policy
+ *
+ * The mode stays what it is.
+ *
+ * Context: process; may sleep; takes the domain's attach lock.
+ * Return: 0; -EBUSY when another owner tracks; -EOPNOTSUPP when the policy is
+ * unknown, the domain is none that can be tracked, or the policy is strict and the
+ * domain or an attached device cannot record; -EINVAL when @owner is missing;
+ * -ENOMEM.
+ */
+int iommu_dirty_set_policy(struct iommu_domain *domain, const void *owner,
+			   enum iommu_dirty_policy policy)
+{
+	struct iommu_dirty_domain *dd;
+
+	might_sleep();
+	if (!owner)
+		return -EINVAL;
+	if ((unsigned int)policy > IOMMU_DIRTY_POLICY_DEGRADE)
+		return -EOPNOTSUPP;
+	if (!iommu_dirty_trackable(domain))
+		return -EOPNOTSUPP;
+	dd = iommu_dirty_state(domain, GFP_KERNEL);
+	if (!dd)
+		return -ENOMEM;
+	if (dd->domain != domain)
+		return -EOPNOTSUPP;
+
+	guard(rwsem_write)(&dd->attach_lock);
+	if (dd->mode != IOMMU_DIRTY_MODE_OFF && dd->owner != owner)
+		return -EBUSY;
+	if (policy == IOMMU_DIRTY_POLICY_STRICT && !records(&dd->caps))
+		return -EOPNOTSUPP;
+	iommu_dirty_change_policy(dd, policy);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_set_policy);
+
+static int foresee(struct iommu_dirty_domain *dd, struct device *dev,
+		   struct iommu_dirty_prospect *would)
+{
+	struct iommu_dirty_attachment at = { .dev = dev };
+	int ret = 0;
+
+	lockdep_assert_held_write(&dd->attach_lock);
+	would->mode = dd->mode;
+	would->reason = dd->reason;
+	would->caps = dd->caps;
+	if (find_attachment(dd, dev, IOMMU_NO_PASID))
+		return 0;
+
+	if (dd->backend)
+		ret = dd->backend->capability(dd->domain, dev, IOMMU_NO_PASID,
+					      &at.caps);
+	if (ret == -EINVAL || ret == -ENODEV) {
+		would->verdict = IOMMU_DIRTY_VERDICT_FOREIGN;
+		return -EINVAL;
+	}
+	if (ret)
+		at.caps.flags = 0;
+	if (!records(&at.caps) && refuses(dd)) {
+		would->verdict = IOMMU_DIRTY_VERDICT_REFUSED;
+		return -EINVAL;
+	}
+
+	would->caps.flags = together(dd->caps.flags, at.caps.flags);
+	if (dd->mode == IOMMU_DIRTY_MODE_EXACT && !records(&would->caps)) {
+		would->mode = IOMMU_DIRTY_MODE_ALL_DIRTY;
+		would->reason = IOMMU_DIRTY_REASON_DEVICE;
+	}
+	return 0;
+}
+
+/**
+ * iommu_dirty_can_attach() - would a device be attached, and what would it change?
+ * @domain: any domain
+ * @dev: device, which its driver or the caller holds on to
+ * @would: filled in
+ *
+ * It is about dirty tracking, and about the device's own requests, not a PASID's.
+ * Nothing is changed, and nothing is promised: a driver may have other reasons to
+ * refuse, and policy and mode can change until the device is attached.
+ *
+ * Context: process; may sleep; takes the domain's attach lock.
+ * Return: 0 when it would; -EINVAL, the errno that the attach would end with, when
+ * the policy refuses it or the domain belongs to another IOMMU; -EOPNOTSUPP when
+ * the domain's table is a process's (SVA), where the CPU's page tables record what
+ * devices write; -ENODEV when @dev is behind no IOMMU; -ENOMEM.
+ */
+int iommu_dirty_can_attach(struct iommu_domain *domain, struct device *dev,
+			   struct iommu_dirty_prospect *would)
+{
+	struct iommu_dirty_domain *dd;
+
+	might_sleep();
+	*would = (struct iommu_dirty_prospect){};
+	if (!dev->iommu || !dev->iommu->iommu_dev)
+		return -ENODEV;
+	if (domain->type == IOMMU_DOMAIN_SVA) {
+		would->verdict = IOMMU_DIRTY_VERDICT_CPU;
+		return -EOPNOTSUPP;
+	}
+	if (domain->owner && domain->owner != dev_iommu_ops(dev)) {
+		would->verdict = IOMMU_DIRTY_VERDICT_FOREIGN;
+		return -EINVAL;
+	}
+	if (!iommu_dirty_trackable(domain)) {
+		would->verdict = IOMMU_DIRTY_VERDICT_UNTRACKED;
+		return 0;
+	}
+	dd = iommu_dirty_state(domain, GFP_KERNEL);
+	if (!dd)
+		return -ENOMEM;
+
+	guard(rwsem_write)(&dd->attach_lock);
+	return foresee(dd, dev, would);
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_can_attach);

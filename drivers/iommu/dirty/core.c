@@ -6,7 +6,7 @@
  * Locking
  * =======
  *
- *	group->mutex  ->  attach_lock  ->  lock
+ *	group->mutex  ->  domains_lock  ->  attach_lock  ->  lock
  *	iova_rwsem    ->  attach_lock         (iommufd; type1 has iommu->lock)
  *	attach_lock   ->  backends_lock
  *
@@ -29,7 +29,11 @@
  * as long as the call lasts. Ranges that are being mapped or unmapped are left
  * out. ->assert_stable() asserts it.
  *
- * backends_lock protects the list of backends and domains' choice of one.
+ * backends_lock protects the list of backends and domains' choice of one,
+ * domains_lock the list of domains.
+ *
+ * Who wants to be told of changes is called from a work item, with none of these
+ * locks held and none of the IOMMU core's: see notify.c.
  */
 #define pr_fmt(fmt) "iommu-dirty: " fmt
 
@@ -51,6 +55,9 @@ struct registered_backend {
 
 static LIST_HEAD(backends);
 static DEFINE_MUTEX(backends_lock);
+
+LIST_HEAD(iommu_dirty_domains);
+DEFINE_MUTEX(iommu_dirty_domains_lock);
 
 static struct registered_backend *
 find_backend(const struct iommu_dirty_backend *backend)
@@ -160,18 +167,55 @@ static void bind_backend(struct iommu_dirty_domain *dd)
 /* The last user of a domain is gone: nobody can look at its backend any more */
 static void unbind_backend(struct iommu_dirty_domain *dd)
 {
+	const struct iommu_dirty_backend *backend = dd->backend;
+
 	guard(mutex)(&backends_lock);
-	if (!dd->backend || dd->backend == &iommu_dirty_adapter)
+	dd->backend = NULL;
+	if (!backend || backend == &iommu_dirty_adapter)
 		return;
-	find_backend(dd->backend)->users--;
-	module_put(dd->backend->owner);
+	find_backend(backend)->users--;
+	module_put(backend->owner);
 }
 
-static void state_free(struct iommu_dirty_domain *dd)
+static void state_free(struct kref *ref)
 {
-	unbind_backend(dd);
+	struct iommu_dirty_domain *dd =
+		container_of(ref, struct iommu_dirty_domain, ref);
+
 	mutex_destroy(&dd->lock);
 	kfree(dd);
+}
+
+void iommu_dirty_state_put(struct iommu_dirty_domain *dd)
+{
+	kref_put(&dd->ref, state_free);
+}
+
+static struct iommu_dirty_domain *state_new(struct iommu_domain *domain,
+					    gfp_t gfp)
+{
+	struct iommu_dirty_domain *dd = kzalloc(sizeof(*dd), gfp);
+
+	if (!dd)
+		return NULL;
+	dd->domain = domain;
+	kref_init(&dd->ref);
+	init_rwsem(&dd->attach_lock);
+	mutex_init(&dd->lock);
+	INIT_LIST_HEAD(&dd->attachments);
+	INIT_WORK(&dd->notify, iommu_dirty_notify_work);
+	RAW_INIT_NOTIFIER_HEAD(&dd->listeners);
+	dd->lacking = IOMMU_DIRTY_REASON_TABLE;
+	return dd;
+}
+
+static void state_publish(struct iommu_dirty_domain *dd)
+{
+	static unsigned int ids;
+
+	guard(mutex)(&iommu_dirty_domains_lock);
+	dd->id = ++ids;
+	list_add_tail(&dd->node, &iommu_dirty_domains);
 }
 
 /*
@@ -189,18 +233,16 @@ struct iommu_dirty_domain *iommu_dirty_state(struct iommu_domain *domain,
 	/* Pairs with the cmpxchg() below: whoever sees it sees it initialised */
 	dd = smp_load_acquire(&domain->dirty);
 	if (!dd) {
-		dd = kzalloc(sizeof(*dd), gfp);
+		dd = state_new(domain, gfp);
 		if (!dd)
 			return NULL;
-		dd->domain = domain;
-		init_rwsem(&dd->attach_lock);
-		mutex_init(&dd->lock);
-		INIT_LIST_HEAD(&dd->attachments);
 
 		old = cmpxchg(&domain->dirty, NULL, dd);
 		if (old) {
-			state_free(dd);
+			iommu_dirty_state_put(dd);
 			dd = old;
+		} else {
+			state_publish(dd);
 		}
 	}
 
@@ -224,45 +266,39 @@ void __iommu_dirty_domain_free(struct iommu_domain *domain)
 	if (dd->domain != domain)
 		return;
 
+	mutex_lock(&iommu_dirty_domains_lock);
+	list_del(&dd->node);
+	mutex_unlock(&iommu_dirty_domains_lock);
+
+	down_write(&dd->attach_lock);
 	WARN(!list_empty(&dd->attachments),
 	     "a domain is freed while devices are attached\n");
 	list_for_each_entry_safe(at, next, &dd->attachments, node) {
-		/* A device that went away has dropped this pair, but not PASIDs' */
 		if (at->pasid == IOMMU_NO_PASID)
 			at->dev->iommu->dirty = NULL;
 		list_del(&at->node);
 		kfree(at);
 	}
-	state_free(dd);
+	dd->nr_attachments = 0;
+	iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_OFF, IOMMU_DIRTY_REASON_NONE);
+	unbind_backend(dd);
+	up_write(&dd->attach_lock);
+
+	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_GONE);
+	iommu_dirty_state_put(dd);
 }
 EXPORT_SYMBOL_GPL(__iommu_dirty_domain_free);
-
-/**
- * iommu_dirty_owns() - does the core see to the dirty tracking of a domain?
- * @domain: any domain
- *
- * Context: process; may sleep.
- * Return: true when a backend serves @domain.
- */
-bool iommu_dirty_owns(struct iommu_domain *domain)
-{
-	struct iommu_dirty_domain *dd = iommu_dirty_state(domain, GFP_KERNEL);
-
-	return dd && dd->backend;
-}
-EXPORT_SYMBOL_GPL(iommu_dirty_owns);
 
 /**
  * iommu_dirty_domain_want() - note that a domain was allocated to be tracked
  * @domain: a domain that nothing is attached to yet
  * @dev: the device that it was allocated for
  *
- * From now on a device that cannot record is refused, whether or not tracking is
- * on.
+ * Its policy is %IOMMU_DIRTY_POLICY_STRICT from now on.
  *
  * Context: process; may sleep.
- * Return: 0, also when no backend serves @domain and the driver sees to it;
- * -EOPNOTSUPP when @dev cannot record in this domain; -ENOMEM.
+ * Return: 0; -EOPNOTSUPP when @dev cannot record in this domain, or no backend
+ * serves it; -ENOMEM; or what the backend says.
  */
 int iommu_dirty_domain_want(struct iommu_domain *domain, struct device *dev)
 {
@@ -271,18 +307,18 @@ int iommu_dirty_domain_want(struct iommu_domain *domain, struct device *dev)
 	int ret;
 
 	if (!dd)
-		return iommu_dirty_trackable(domain) ? -ENOMEM : 0;
+		return iommu_dirty_trackable(domain) ? -ENOMEM : -EOPNOTSUPP;
 	if (!dd->backend)
-		return 0;
+		return -EOPNOTSUPP;
 
-	down_write(&dd->attach_lock);
+	guard(rwsem_write)(&dd->attach_lock);
 	ret = dd->backend->capability(domain, dev, IOMMU_NO_PASID, &caps);
-	if (!ret && !(caps.flags & IOMMU_DIRTY_CAP_RECORD))
-		ret = -EOPNOTSUPP;
-	if (!ret)
-		dd->strict = true;
-	up_write(&dd->attach_lock);
-	return ret;
+	if (ret)
+		return ret;
+	if (!(caps.flags & IOMMU_DIRTY_CAP_RECORD))
+		return -EOPNOTSUPP;
+	iommu_dirty_change_policy(dd, IOMMU_DIRTY_POLICY_STRICT);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_domain_want);
 
@@ -344,7 +380,20 @@ void iommu_dirty_set_mode(struct iommu_dirty_domain *dd,
 	trace_iommu_dirty_mode(dd, mode, reason);
 	WRITE_ONCE(dd->reason, reason);
 	WRITE_ONCE(dd->mode, mode);
-	atomic64_inc(&dd->seq);
+	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_MODE);
+}
+
+/* The one place where the policy changes */
+void iommu_dirty_change_policy(struct iommu_dirty_domain *dd,
+			       enum iommu_dirty_policy policy)
+{
+	lockdep_assert_held_write(&dd->attach_lock);
+
+	if (dd->policy == policy)
+		return;
+	trace_iommu_dirty_policy(dd, policy);
+	dd->policy = policy;
+	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_POLICY);
 }
 
 static void reset_counters(struct iommu_dirty_counters *count)
@@ -363,10 +412,14 @@ static int stop_locked(struct iommu_dirty_domain *dd)
 	int ret;
 
 	lockdep_assert_held_write(&dd->attach_lock);
-	ret = dd->backend->set_feature(dd->domain, IOMMU_DIRTY_FEATURE_RECORD,
-				       false);
-	if (ret)
-		return ret;
+	if (dd->recording) {
+		ret = dd->backend->set_feature(dd->domain,
+					       IOMMU_DIRTY_FEATURE_RECORD,
+					       false);
+		if (ret)
+			return ret;
+		dd->recording = false;
+	}
 	dd->owner = NULL;
 	iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_OFF, IOMMU_DIRTY_REASON_NONE);
 	return 0;
@@ -374,15 +427,15 @@ static int stop_locked(struct iommu_dirty_domain *dd)
 
 static int stop(struct iommu_dirty_domain *dd, const void *owner)
 {
-	int ret = -EALREADY;
-
-	down_write(&dd->attach_lock);
+	guard(rwsem_write)(&dd->attach_lock);
 	if (dd->mode != IOMMU_DIRTY_MODE_OFF)
-		ret = dd->owner == owner ? stop_locked(dd) : -EBUSY;
-	up_write(&dd->attach_lock);
-	return ret;
+		return dd->owner == owner ? stop_locked(dd) : -EBUSY;
+	return dd->backend || dd->policy == IOMMU_DIRTY_POLICY_DEGRADE ?
+		       -EALREADY :
+		       -EOPNOTSUPP;
 }
 
+/* To exact, or under a policy that wants it so to all-dirty */
 static int start_locked(struct iommu_dirty_domain *dd, const void *owner)
 {
 	int ret;
@@ -390,17 +443,23 @@ static int start_locked(struct iommu_dirty_domain *dd, const void *owner)
 	lockdep_assert_held_write(&dd->attach_lock);
 	if (dd->mode != IOMMU_DIRTY_MODE_OFF)
 		return dd->owner == owner ? -EALREADY : -EBUSY;
-	if (!(dd->caps.flags & IOMMU_DIRTY_CAP_RECORD) || !dd->caps.leaf_sizes)
-		return -EOPNOTSUPP;
-
-	ret = dd->backend->set_feature(dd->domain, IOMMU_DIRTY_FEATURE_RECORD,
-				       true);
-	if (ret)
-		return ret;
+	if (!(dd->caps.flags & IOMMU_DIRTY_CAP_RECORD)) {
+		if (dd->policy != IOMMU_DIRTY_POLICY_DEGRADE)
+			return -EOPNOTSUPP;
+		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
+				     dd->lacking);
+	} else {
+		ret = dd->backend->set_feature(dd->domain,
+					       IOMMU_DIRTY_FEATURE_RECORD,
+					       true);
+		if (ret)
+			return ret;
+		dd->recording = true;
+		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_EXACT,
+				     IOMMU_DIRTY_REASON_NONE);
+	}
 	dd->owner = owner;
 	reset_counters(&dd->count);
-	iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_EXACT,
-			     IOMMU_DIRTY_REASON_NONE);
 	return 0;
 }
 
@@ -412,13 +471,15 @@ static int start_locked(struct iommu_dirty_domain *dd, const void *owner)
 static int start(struct iommu_dirty_domain *dd, const void *owner,
 		 const struct iommu_dirty_ranges *mapped)
 {
+	bool recording;
 	int ret;
 
 	mapped->assert_stable(mapped);
 	down_write(&dd->attach_lock);
 	ret = start_locked(dd, owner);
+	recording = dd->recording;
 	up_write(&dd->attach_lock);
-	if (ret)
+	if (ret || !recording)
 		return ret;
 
 	ret = iommu_dirty_clean(dd, mapped);
@@ -442,15 +503,18 @@ static int start(struct iommu_dirty_domain *dd, const void *owner,
  * @mapped: what is mapped now, for %IOMMU_DIRTY_FEATURE_RECORD and @value true
  *
  * Switching recording on makes everything that is mapped clean and starts the
- * counters from zero. From then on devices that cannot record are refused.
+ * counters from zero. Where it cannot be exact, a domain whose policy is
+ * %IOMMU_DIRTY_POLICY_DEGRADE, also one that no backend serves, goes to all-dirty
+ * instead.
  *
  * Context: process; may sleep; takes the domain's attach lock. The caller holds
  * what keeps @mapped as it is.
  * Return: 0; -EALREADY when it is so already, and nothing is changed or made
  * clean; -EBUSY when it has another owner; -EOPNOTSUPP when the feature is
- * unknown, the domain is the DMA API's or has no backend, or an attached device
- * cannot do it; -EINVAL when @owner or @mapped is missing; -ENOMEM; or what the
- * backend says. After an error the feature is as it was before.
+ * unknown, the domain is the DMA API's, or the policy is another one and the
+ * domain has no backend or an attached device cannot do it; -EINVAL when @owner
+ * or @mapped is missing; -ENOMEM; or what the backend says. After an error the
+ * feature is as it was before.
  */
 int iommu_dirty_set_feature(struct iommu_domain *domain, const void *owner,
 			    enum iommu_dirty_feature feature, bool value,
@@ -470,12 +534,36 @@ int iommu_dirty_set_feature(struct iommu_domain *domain, const void *owner,
 	dd = iommu_dirty_state(domain, GFP_KERNEL);
 	if (!dd)
 		return -ENOMEM;
-	if (!dd->backend || dd->domain != domain)
+	if (dd->domain != domain)
 		return -EOPNOTSUPP;
 
 	return value ? start(dd, owner, mapped) : stop(dd, owner);
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_set_feature);
+
+/* What is so at one moment */
+void iommu_dirty_snapshot(struct iommu_dirty_domain *dd,
+			  struct iommu_dirty_info *info)
+{
+	guard(rwsem_read)(&dd->attach_lock);
+	guard(mutex)(&dd->lock);
+	*info = (struct iommu_dirty_info) {
+		.mode = dd->mode,
+		.reason = dd->reason,
+		.policy = dd->policy,
+		.caps = dd->caps,
+		.attached = dd->nr_attachments,
+		.seq = atomic64_read(&dd->seq),
+		.met_sizes = atomic64_read(&dd->count.met_sizes),
+		.reads = atomic64_read(&dd->count.reads),
+		.leaves = atomic64_read(&dd->count.leaves),
+		.dirty = atomic64_read(&dd->count.dirty),
+		.cleared = atomic64_read(&dd->count.cleared),
+		.flushes = atomic64_read(&dd->count.flushes),
+		.time_ns = atomic64_read(&dd->count.time_ns),
+		.backend = dd->backend ? dd->backend->name : NULL,
+	};
+}
 
 /**
  * iommu_dirty_query() - what is the state of a domain's dirty tracking?
@@ -496,25 +584,7 @@ int iommu_dirty_query(struct iommu_domain *domain,
 	if (!dd)
 		return -ENOMEM;
 
-	down_read(&dd->attach_lock);
-	mutex_lock(&dd->lock);
-	*info = (struct iommu_dirty_info) {
-		.mode = dd->mode,
-		.reason = dd->reason,
-		.caps = dd->caps,
-		.attached = dd->nr_attachments,
-		.seq = atomic64_read(&dd->seq),
-		.met_sizes = atomic64_read(&dd->count.met_sizes),
-		.reads = atomic64_read(&dd->count.reads),
-		.leaves = atomic64_read(&dd->count.leaves),
-		.dirty = atomic64_read(&dd->count.dirty),
-		.cleared = atomic64_read(&dd->count.cleared),
-		.flushes = atomic64_read(&dd->count.flushes),
-		.time_ns = atomic64_read(&dd->count.time_ns),
-		.backend = dd->backend ? dd->backend->name : NULL,
-	};
-	mutex_unlock(&dd->lock);
-	up_read(&dd->attach_lock);
+	iommu_dirty_snapshot(dd, info);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_query);

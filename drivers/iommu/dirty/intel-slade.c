@@ -77,6 +77,21 @@ static bool intel_claims(const struct iommu_domain *domain)
 	       domain->owner == &intel_iommu_ops;
 }
 
+/* Would the driver attach the domain to a device of that unit? */
+static bool unit_can_use(const struct intel_iommu *iommu,
+			 const struct dmar_domain *dmar)
+{
+	int width = min(agaw_to_width(iommu->agaw), (int)cap_mgaw(iommu->cap));
+
+	if (dmar->force_snooping && !ecap_sc_support(iommu->ecap))
+		return false;
+	if (sm_supported(iommu) && !(dmar->use_first_level ?
+					     ecap_flts(iommu->ecap) :
+					     ecap_slts(iommu->ecap)))
+		return false;
+	return dmar->max_addr <= 1ULL << width;
+}
+
 static int intel_capability(struct iommu_domain *domain, struct device *dev,
 			    ioasid_t pasid, struct iommu_dirty_caps *caps)
 {
@@ -98,6 +113,8 @@ static int intel_capability(struct iommu_domain *domain, struct device *dev,
 		if (!domain)
 			first = stage_is_first(info->iommu,
 					       IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+		else if (!unit_can_use(info->iommu, to_dmar_domain(domain)))
+			return -EINVAL;
 
 		records = first ? unit_records_first_stage(info->iommu) :
 				  unit_records_second_stage(info->iommu);

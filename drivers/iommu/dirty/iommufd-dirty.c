@@ -136,7 +136,7 @@ int iommufd_dirty_query(struct iommufd_ucmd *ucmd)
 	cmd->out_caps = info.caps.flags;
 	cmd->out_stage = info.caps.stage;
 	cmd->out_attached = info.attached;
-	cmd->__reserved2 = 0;
+	cmd->out_policy = info.policy;
 	cmd->out_seq = info.seq;
 	cmd->out_leaf_sizes = info.caps.leaf_sizes;
 	cmd->out_met_sizes = info.met_sizes;
@@ -151,6 +151,112 @@ int iommufd_dirty_query(struct iommufd_ucmd *ucmd)
 		strscpy(cmd->out_backend, info.backend);
 	ret = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 out_put:
+	iommufd_put_object(ucmd->ictx, &hwpt->common.obj);
+	return ret;
+}
+
+/**
+ * iommufd_dirty_set_policy() - IOMMU_DIRTY_SET_POLICY
+ * @ucmd: the call
+ *
+ * Return: as iommu_dirty_set_policy(); -EOPNOTSUPP on a flag; -ENOENT or -EINVAL when
+ * @hwpt_id is not a paging HWPT.
+ */
+int iommufd_dirty_set_policy(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_dirty_set_policy *cmd = ucmd->cmd;
+	struct iommufd_hwpt_paging *hwpt;
+	int ret;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+
+	hwpt = iommufd_get_hwpt_paging(ucmd, cmd->hwpt_id);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	ret = iommu_dirty_set_policy(hwpt->common.domain, &hwpt->ioas->iopt,
+				     cmd->policy);
+	iommufd_put_object(ucmd->ictx, &hwpt->common.obj);
+	return ret;
+}
+
+static int can_attach(struct iommufd_ucmd *ucmd, struct iommufd_device *idev,
+		      struct iommufd_object *obj)
+{
+	struct iommu_dirty_can_attach *cmd = ucmd->cmd;
+	struct iommu_dirty_prospect would;
+	int ret;
+
+	if (obj->type != IOMMUFD_OBJ_HWPT_PAGING &&
+	    obj->type != IOMMUFD_OBJ_HWPT_NESTED)
+		return -EINVAL;
+	ret = iommu_dirty_can_attach(container_of(obj,
+						  struct iommufd_hw_pagetable,
+						  obj)->domain,
+				     idev->dev, &would);
+	if (ret && would.verdict == IOMMU_DIRTY_VERDICT_ATTACHES)
+		return ret;
+	cmd->out_verdict = would.verdict;
+	cmd->out_mode = would.mode;
+	cmd->out_reason = would.reason;
+	cmd->out_caps = would.caps.flags;
+	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+}
+
+/**
+ * iommufd_dirty_can_attach() - IOMMU_DIRTY_CAN_ATTACH
+ * @ucmd: the call
+ *
+ * Return: 0 with a verdict; -EOPNOTSUPP on a flag; -ENOENT or -EINVAL when @dev_id is
+ * not a device or @hwpt_id not a HWPT; -ENODEV; -ENOMEM; -EFAULT.
+ */
+int iommufd_dirty_can_attach(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_dirty_can_attach *cmd = ucmd->cmd;
+	struct iommufd_device *idev;
+	struct iommufd_object *obj;
+	int ret;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+
+	idev = iommufd_get_device(ucmd, cmd->dev_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	obj = iommufd_get_object(ucmd->ictx, cmd->hwpt_id, IOMMUFD_OBJ_ANY);
+	if (IS_ERR(obj)) {
+		ret = PTR_ERR(obj);
+	} else {
+		ret = can_attach(ucmd, idev, obj);
+		iommufd_put_object(ucmd->ictx, obj);
+	}
+	iommufd_put_object(ucmd->ictx, &idev->obj);
+	return ret;
+}
+
+/**
+ * iommufd_dirty_eventfd() - IOMMU_DIRTY_EVENTFD
+ * @ucmd: the call
+ *
+ * Return: as iommu_dirty_add_eventfd() or iommu_dirty_remove_eventfd(); -EOPNOTSUPP on
+ * an unknown flag; -ENOENT or -EINVAL when @hwpt_id is not a paging HWPT.
+ */
+int iommufd_dirty_eventfd(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_dirty_eventfd *cmd = ucmd->cmd;
+	struct iommufd_hwpt_paging *hwpt;
+	int ret;
+
+	if (cmd->flags & ~IOMMU_DIRTY_EVENTFD_REMOVE)
+		return -EOPNOTSUPP;
+
+	hwpt = iommufd_get_hwpt_paging(ucmd, cmd->hwpt_id);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	if (cmd->flags & IOMMU_DIRTY_EVENTFD_REMOVE)
+		ret = iommu_dirty_remove_eventfd(hwpt->common.domain, cmd->fd);
+	else
+		ret = iommu_dirty_add_eventfd(hwpt->common.domain, cmd->fd);
 	iommufd_put_object(ucmd->ictx, &hwpt->common.obj);
 	return ret;
 }

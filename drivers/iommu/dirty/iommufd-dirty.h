@@ -16,5 +16,8 @@ int iommufd_dirty_get_bitmap(struct io_pagetable *iopt,
 			     struct iommu_domain *domain, unsigned long flags,
 			     struct iommu_hwpt_get_dirty_bitmap *bitmap);
 int iommufd_dirty_query(struct iommufd_ucmd *ucmd);
+int iommufd_dirty_set_policy(struct iommufd_ucmd *ucmd);
+int iommufd_dirty_can_attach(struct iommufd_ucmd *ucmd);
+int iommufd_dirty_eventfd(struct iommufd_ucmd *ucmd);
 
 #endif /* __IOMMU_DIRTY_IOMMUFD_H */

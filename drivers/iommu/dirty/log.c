@@ -37,6 +37,14 @@ struct read_buffers {
 	unsigned long out[PUBLISH_BYTES / sizeof(long)];
 };
 
+/* log2 of the smallest leaf; where no backend says so, the driver does */
+static unsigned int smallest_shift(const struct iommu_dirty_domain *dd)
+{
+	u64 sizes = dd->caps.leaf_sizes ?: dd->domain->pgsize_bitmap;
+
+	return __ffs64(sizes ?: PAGE_SIZE);
+}
+
 static void chunk_init(struct read_buffers *buf, unsigned long iova,
 		       unsigned int shift, unsigned int nbits)
 {
@@ -59,7 +67,7 @@ static void chunk_init(struct read_buffers *buf, unsigned long iova,
 static void chunk_place(struct iommu_dirty_domain *dd,
 			struct read_buffers *buf, unsigned long iova)
 {
-	chunk_init(buf, iova, __ffs64(dd->caps.leaf_sizes), CHUNK_BITS);
+	chunk_init(buf, iova, smallest_shift(dd), CHUNK_BITS);
 }
 
 /*
@@ -309,7 +317,7 @@ static int read_range(struct iommu_dirty_domain *dd, const void *owner,
 static int check_read(struct iommu_dirty_domain *dd,
 		      const struct iommu_dirty_read *rd)
 {
-	unsigned long smallest = BIT(__ffs64(dd->caps.leaf_sizes));
+	unsigned long smallest = BIT(smallest_shift(dd));
 
 	lockdep_assert_held(&dd->attach_lock);
 	if (rd->flags & ~IOMMU_DIRTY_READ_NO_CLEAR)
@@ -326,8 +334,8 @@ static int check_read(struct iommu_dirty_domain *dd,
 static int sync_writes(struct iommu_dirty_domain *dd)
 {
 	lockdep_assert_held(&dd->attach_lock);
-	if (!dd->backend->sync ||
-	    READ_ONCE(dd->mode) != IOMMU_DIRTY_MODE_EXACT)
+	if (READ_ONCE(dd->mode) != IOMMU_DIRTY_MODE_EXACT ||
+	    !dd->backend->sync)
 		return 0;
 	return dd->backend->sync(dd->domain);
 }
@@ -365,7 +373,7 @@ int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
 	int ret;
 
 	might_sleep();
-	if (!dd || !dd->backend || dd->domain != domain)
+	if (!dd || dd->domain != domain)
 		return -EOPNOTSUPP;
 	rd->mapped->assert_stable(rd->mapped);
 

@@ -8,8 +8,11 @@
 
 #include <linux/atomic.h>
 #include <linux/iommu-dirty.h>
+#include <linux/kref.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/rwsem.h>
+#include <linux/workqueue.h>
 
 /**
  * struct iommu_dirty_attachment - a (device, PASID) pair that uses a domain
@@ -41,6 +44,9 @@ struct iommu_dirty_counters {
 /**
  * struct iommu_dirty_domain - all that dirty tracking knows about a domain
  * @domain: the domain, whose ->dirty points here
+ * @ref: the domain's, and that of @notify while it is queued
+ * @node: in iommu_dirty_domains
+ * @id: names it in traces and debugfs
  * @backend: who serves it; NULL when nobody claims it; set once
  * @attach_lock: held for write around the driver's attach, detach and PASID
  *	calls and while recording is switched, for read around each walk and around
@@ -49,36 +55,56 @@ struct iommu_dirty_counters {
  * @attachments: pairs that use the domain; protected by @attach_lock
  * @nr_attachments: length of @attachments
  * @caps: intersection over @attachments; protected by @attach_lock
+ * @lacking: why @caps lack IOMMU_DIRTY_CAP_RECORD; protected by @attach_lock
  * @mode: see &enum iommu_dirty_mode; written with @attach_lock held for write,
  *	or held for read together with @lock (only to IOMMU_DIRTY_MODE_ALL_DIRTY)
  * @reason: as @mode
- * @strict: incapable devices are refused
+ * @policy: what happens to incapable devices; protected by @attach_lock
+ * @recording: the backend was told to record; protected by @attach_lock
  * @owner: who started tracking; protected by @attach_lock
  * @seq: changes so far
+ * @events: those that @listeners have not been told, &enum iommu_dirty_events
+ * @listeners: called by @notify; protected by a lock of notify.c, and SRCU
+ * @notify: tells @listeners
  * @count: counters
  */
 struct iommu_dirty_domain {
 	struct iommu_domain *domain;
+	struct kref ref;
+	struct list_head node;
+	unsigned int id;
 	const struct iommu_dirty_backend *backend;
 	struct rw_semaphore attach_lock;
 	struct mutex lock;	/* each clear with its flush */
 	struct list_head attachments;
 	unsigned int nr_attachments;
 	struct iommu_dirty_caps caps;
+	enum iommu_dirty_reason lacking;
 	enum iommu_dirty_mode mode;
 	enum iommu_dirty_reason reason;
-	bool strict;
+	enum iommu_dirty_policy policy;
+	bool recording;
 	const void *owner;
 	atomic64_t seq;
+	atomic_t events;
+	struct raw_notifier_head listeners;
+	struct work_struct notify;
 	struct iommu_dirty_counters count;
 };
 
 /* core.c */
+extern struct list_head iommu_dirty_domains;
+extern struct mutex iommu_dirty_domains_lock;
 struct iommu_dirty_domain *iommu_dirty_state(struct iommu_domain *domain,
 					     gfp_t gfp);
+void iommu_dirty_state_put(struct iommu_dirty_domain *dd);
+void iommu_dirty_snapshot(struct iommu_dirty_domain *dd,
+			  struct iommu_dirty_info *info);
 void iommu_dirty_set_mode(struct iommu_dirty_domain *dd,
 			  enum iommu_dirty_mode mode,
 			  enum iommu_dirty_reason reason);
+void iommu_dirty_change_policy(struct iommu_dirty_domain *dd,
+			       enum iommu_dirty_policy policy);
 
 /* adapter.c */
 extern const struct iommu_dirty_backend iommu_dirty_adapter;
@@ -89,5 +115,10 @@ void iommu_dirty_recompute(struct iommu_dirty_domain *dd);
 /* log.c */
 int iommu_dirty_clean(struct iommu_dirty_domain *dd,
 		      const struct iommu_dirty_ranges *mapped);
+
+/* notify.c */
+void iommu_dirty_post(struct iommu_dirty_domain *dd,
+		      enum iommu_dirty_events events);
+void iommu_dirty_notify_work(struct work_struct *work);
 
 #endif /* __IOMMU_DIRTY_PRIV_H */

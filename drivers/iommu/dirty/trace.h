@@ -17,25 +17,85 @@
 			 { IOMMU_DIRTY_MODE_EXACT, "exact" }, \
 			 { IOMMU_DIRTY_MODE_ALL_DIRTY, "all-dirty" })
 
+#define show_iommu_dirty_reason(reason)                           \
+	__print_symbolic(reason,                                  \
+			 { IOMMU_DIRTY_REASON_NONE, "none" },     \
+			 { IOMMU_DIRTY_REASON_DEVICE, "device" }, \
+			 { IOMMU_DIRTY_REASON_FLUSH, "flush" },   \
+			 { IOMMU_DIRTY_REASON_BACKEND, "backend" }, \
+			 { IOMMU_DIRTY_REASON_TABLE, "table" })
+
+#define show_iommu_dirty_policy(policy)                           \
+	__print_symbolic(policy,                                  \
+			 { IOMMU_DIRTY_POLICY_PLAIN, "plain" },   \
+			 { IOMMU_DIRTY_POLICY_STRICT, "strict" }, \
+			 { IOMMU_DIRTY_POLICY_DEGRADE, "degrade" })
+
+#define show_iommu_dirty_events(events)                                 \
+	__print_flags(events, "|",                                      \
+		      { IOMMU_DIRTY_EVENT_MODE, "mode" },               \
+		      { IOMMU_DIRTY_EVENT_CAPS, "caps" },               \
+		      { IOMMU_DIRTY_EVENT_ATTACH, "attach" },           \
+		      { IOMMU_DIRTY_EVENT_DETACH, "detach" },           \
+		      { IOMMU_DIRTY_EVENT_POLICY, "policy" },           \
+		      { IOMMU_DIRTY_EVENT_GONE, "gone" })
+
 TRACE_EVENT(iommu_dirty_mode,
 	TP_PROTO(const struct iommu_dirty_domain *dd,
 		 enum iommu_dirty_mode mode, enum iommu_dirty_reason reason),
 	TP_ARGS(dd, mode, reason),
 	TP_STRUCT__entry(
-		__field(const void *, domain)
+		__field(unsigned int, domain)
 		__field(int, from)
 		__field(int, to)
 		__field(int, reason)
 	),
 	TP_fast_assign(
-		__entry->domain = dd->domain;
+		__entry->domain = dd->id;
 		__entry->from = dd->mode;
 		__entry->to = mode;
 		__entry->reason = reason;
 	),
-	TP_printk("domain=%p %s -> %s reason=%d", __entry->domain,
+	TP_printk("domain=%u %s -> %s reason=%s", __entry->domain,
 		  show_iommu_dirty_mode(__entry->from),
-		  show_iommu_dirty_mode(__entry->to), __entry->reason)
+		  show_iommu_dirty_mode(__entry->to),
+		  show_iommu_dirty_reason(__entry->reason))
+);
+
+TRACE_EVENT(iommu_dirty_policy,
+	TP_PROTO(const struct iommu_dirty_domain *dd,
+		 enum iommu_dirty_policy policy),
+	TP_ARGS(dd, policy),
+	TP_STRUCT__entry(
+		__field(unsigned int, domain)
+		__field(int, from)
+		__field(int, to)
+	),
+	TP_fast_assign(
+		__entry->domain = dd->id;
+		__entry->from = dd->policy;
+		__entry->to = policy;
+	),
+	TP_printk("domain=%u %s -> %s", __entry->domain,
+		  show_iommu_dirty_policy(__entry->from),
+		  show_iommu_dirty_policy(__entry->to))
+);
+
+TRACE_EVENT(iommu_dirty_notify,
+	TP_PROTO(const struct iommu_dirty_domain *dd, u32 events, u64 seq),
+	TP_ARGS(dd, events, seq),
+	TP_STRUCT__entry(
+		__field(unsigned int, domain)
+		__field(u32, events)
+		__field(u64, seq)
+	),
+	TP_fast_assign(
+		__entry->domain = dd->id;
+		__entry->events = events;
+		__entry->seq = seq;
+	),
+	TP_printk("domain=%u events=%s seq=%llu", __entry->domain,
+		  show_iommu_dirty_events(__entry->events), __entry->seq)
 );
 
 DECLARE_EVENT_CLASS(iommu_dirty_attachment,
@@ -43,18 +103,18 @@ DECLARE_EVENT_CLASS(iommu_dirty_attachment,
 		 u32 pasid),
 	TP_ARGS(dd, dev, pasid),
 	TP_STRUCT__entry(
-		__field(const void *, domain)
+		__field(unsigned int, domain)
 		__string(dev, dev_name(dev))
 		__field(u32, pasid)
 		__field(u32, caps)
 	),
 	TP_fast_assign(
-		__entry->domain = dd->domain;
+		__entry->domain = dd->id;
 		__assign_str(dev);
 		__entry->pasid = pasid;
 		__entry->caps = dd->caps.flags;
 	),
-	TP_printk("domain=%p dev=%s pasid=%u caps=%#x", __entry->domain,
+	TP_printk("domain=%u dev=%s pasid=%u caps=%#x", __entry->domain,
 		  __get_str(dev), __entry->pasid, __entry->caps)
 );
 
@@ -70,12 +130,18 @@ DEFINE_EVENT(iommu_dirty_attachment, iommu_dirty_detach,
 	TP_ARGS(dd, dev, pasid)
 );
 
+DEFINE_EVENT(iommu_dirty_attachment, iommu_dirty_refuse,
+	TP_PROTO(const struct iommu_dirty_domain *dd, struct device *dev,
+		 u32 pasid),
+	TP_ARGS(dd, dev, pasid)
+);
+
 TRACE_EVENT(iommu_dirty_chunk,
 	TP_PROTO(const struct iommu_dirty_domain *dd,
 		 const struct iommu_dirty_chunk *chunk, int ret),
 	TP_ARGS(dd, chunk, ret),
 	TP_STRUCT__entry(
-		__field(const void *, domain)
+		__field(unsigned int, domain)
 		__field(unsigned long, iova)
 		__field(u64, leaves)
 		__field(u64, dirty)
@@ -84,7 +150,7 @@ TRACE_EVENT(iommu_dirty_chunk,
 		__field(int, ret)
 	),
 	TP_fast_assign(
-		__entry->domain = dd->domain;
+		__entry->domain = dd->id;
 		__entry->iova = chunk->iova;
 		__entry->leaves = chunk->leaves;
 		__entry->dirty = chunk->dirty;
@@ -92,7 +158,7 @@ TRACE_EVENT(iommu_dirty_chunk,
 		__entry->leaf_sizes = chunk->leaf_sizes;
 		__entry->ret = ret;
 	),
-	TP_printk("domain=%p iova=%#lx leaves=%llu dirty=%llu cleared=%llu sizes=%#llx ret=%d",
+	TP_printk("domain=%u iova=%#lx leaves=%llu dirty=%llu cleared=%llu sizes=%#llx ret=%d",
 		  __entry->domain, __entry->iova, __entry->leaves,
 		  __entry->dirty, __entry->cleared, __entry->leaf_sizes,
 		  __entry->ret)
@@ -103,7 +169,7 @@ TRACE_EVENT(iommu_dirty_read,
 		 const struct iommu_dirty_read *rd, u64 ns, int ret),
 	TP_ARGS(dd, rd, ns, ret),
 	TP_STRUCT__entry(
-		__field(const void *, domain)
+		__field(unsigned int, domain)
 		__field(unsigned long, iova)
 		__field(unsigned long, last)
 		__field(unsigned long, page_size)
@@ -112,7 +178,7 @@ TRACE_EVENT(iommu_dirty_read,
 		__field(int, ret)
 	),
 	TP_fast_assign(
-		__entry->domain = dd->domain;
+		__entry->domain = dd->id;
 		__entry->iova = rd->iova;
 		__entry->last = rd->last;
 		__entry->page_size = rd->page_size;
@@ -120,7 +186,7 @@ TRACE_EVENT(iommu_dirty_read,
 		__entry->ns = ns;
 		__entry->ret = ret;
 	),
-	TP_printk("domain=%p iova=%#lx last=%#lx page_size=%lu flags=%#x ns=%llu ret=%d",
+	TP_printk("domain=%u iova=%#lx last=%#lx page_size=%lu flags=%#x ns=%llu ret=%d",
 		  __entry->domain, __entry->iova, __entry->last,
 		  __entry->page_size, __entry->flags, __entry->ns,
 		  __entry->ret)
