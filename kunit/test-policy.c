@@ -199,7 +199,7 @@ static int do_step(struct kunit *test, struct scene *s,
 	case policy_by_another:
 		return set_policy(s->rig, &s->other, plain);
 	}
-	return -ENOSYS;
+	return -ENOENT;
 }
 
 static int policy_after(const struct transition *t, int policy)

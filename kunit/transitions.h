@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every transition, as Documentation/driver-api/iommu-dirty/transitions.csv has it: step,
+ * Every transition, as Documentation/driver-api/iommu-dirty/design.rst has it: step,
  * who can record, policy, mode, result, mode after, reason after. EIO stands for what
  * the backend says.
  */

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """check-docs.py TREE: read our chapters as reStructuredText, without Sphinx, in a kernel tree,
-and check what they point to: chapters, kernel-doc sources and identifiers, quoted code."""
+and check what they point to: chapters, kernel-doc sources and identifiers, quoted code; and
+that a table which a test has too is the same there."""
+import csv
 import re
 import sys
 from pathlib import Path
@@ -77,9 +79,21 @@ directives.register_directive("literalinclude", LiteralInclude)
 directives.register_directive("toctree", TocTree)
 roles.register_local_role("doc", doc)
 
+def same_transitions():
+    chapter = (chapters / "design.rst").read_text()
+    rows = chapter.split(".. csv-table:: Transitions", 1)[1].split("\n\n", 2)[1].splitlines()
+    told = [[re.sub("[^a-zA-Z0-9]+", "_", word.strip()) for word in row] for row in csv.reader(rows)]
+    source = (tree / "drivers/iommu/dirty/kunit/transitions.h").read_text()
+    tested = [re.split(r",\s*", row) for row in re.findall(r"TRANSITION\(([^)]*)\)", source)]
+    for row in [r for r in told if r not in tested] + [r for r in tested if r not in told]:
+        problem(0, "the transitions in design.rst and transitions.h differ: " + ", ".join(row))
+
+
 for current in sorted(chapters.glob("*.rst")):
     settings = {"report_level": 1, "halt_level": 5, "warning_stream": False}
-    for message in publish_doctree(current.read_text(), settings_overrides=settings).findall(system_message):
+    for message in publish_doctree(current.read_text(),
+                                   settings_overrides=settings).findall(system_message):
         problem(message.get("line", "?"), message.astext())
+same_transitions()
 print("\n".join(problems), end="\n" if problems else "")
 sys.exit(bool(problems))

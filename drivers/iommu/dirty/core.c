@@ -57,7 +57,7 @@ static LIST_HEAD(backends);
 static DEFINE_MUTEX(backends_lock);
 
 LIST_HEAD(iommu_dirty_domains);
-DEFINE_MUTEX(iommu_dirty_domains_lock);
+DEFINE_MUTEX(iommu_dirty_domains_lock); /* iommu_dirty_domains */
 
 static struct registered_backend *
 find_backend(const struct iommu_dirty_backend *backend)

@@ -81,7 +81,8 @@ static bool intel_claims(const struct iommu_domain *domain)
 static bool unit_can_use(const struct intel_iommu *iommu,
 			 const struct dmar_domain *dmar)
 {
-	int width = min(agaw_to_width(iommu->agaw), (int)cap_mgaw(iommu->cap));
+	int width = min_t(int, agaw_to_width(iommu->agaw),
+			  cap_mgaw(iommu->cap));
 
 	if (dmar->force_snooping && !ecap_sc_support(iommu->ecap))
 		return false;

@@ -199,8 +199,43 @@ void iommu_dirty_notifier_sync(void)
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_notifier_sync);
 
-DEFINE_FREE(eventfd_ctx_put, struct eventfd_ctx *,
-	    if (!IS_ERR_OR_NULL(_T)) eventfd_ctx_put(_T))
+/* Takes over the caller's reference to @ctx, if all is well */
+static int add_eventfd(struct iommu_domain *domain, struct eventfd_ctx *ctx)
+{
+	struct iommu_dirty_domain *dd = listened_state(domain);
+	struct eventfd_listener *listener __free(kfree) = NULL;
+
+	if (IS_ERR(dd))
+		return PTR_ERR(dd);
+	listener = kzalloc(sizeof(*listener), GFP_KERNEL_ACCOUNT);
+	if (!listener)
+		return -ENOMEM;
+	listener->nb.notifier_call = signal_eventfd;
+	listener->ctx = ctx;
+
+	guard(mutex)(&listeners_lock);
+	if (find_listener(dd, NULL, ctx))
+		return -EEXIST;
+	return raw_notifier_chain_register(&dd->listeners,
+					   &no_free_ptr(listener)->nb);
+}
+
+static int remove_eventfd(struct iommu_domain *domain,
+			  const struct eventfd_ctx *ctx)
+{
+	struct iommu_dirty_domain *dd = listened_state(domain);
+	struct notifier_block *nb;
+
+	if (IS_ERR(dd))
+		return PTR_ERR(dd);
+	guard(mutex)(&listeners_lock);
+	nb = find_listener(dd, NULL, ctx);
+	if (!nb)
+		return -ENOENT;
+	raw_notifier_chain_unregister(&dd->listeners, nb);
+	call_srcu(&calls, &to_eventfd(nb)->rcu, eventfd_listener_free_rcu);
+	return 0;
+}
 
 /**
  * iommu_dirty_add_eventfd() - signal an eventfd when a domain changes
@@ -216,26 +251,15 @@ DEFINE_FREE(eventfd_ctx_put, struct eventfd_ctx *,
  */
 int iommu_dirty_add_eventfd(struct iommu_domain *domain, int fd)
 {
-	struct eventfd_ctx *ctx __free(eventfd_ctx_put) = eventfd_ctx_fdget(fd);
-	struct eventfd_listener *listener __free(kfree) = NULL;
-	struct iommu_dirty_domain *dd;
+	struct eventfd_ctx *ctx = eventfd_ctx_fdget(fd);
+	int ret;
 
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
-	dd = listened_state(domain);
-	if (IS_ERR(dd))
-		return PTR_ERR(dd);
-	listener = kzalloc(sizeof(*listener), GFP_KERNEL_ACCOUNT);
-	if (!listener)
-		return -ENOMEM;
-	listener->nb.notifier_call = signal_eventfd;
-
-	guard(mutex)(&listeners_lock);
-	if (find_listener(dd, NULL, ctx))
-		return -EEXIST;
-	listener->ctx = no_free_ptr(ctx);
-	return raw_notifier_chain_register(&dd->listeners,
-					   &no_free_ptr(listener)->nb);
+	ret = add_eventfd(domain, ctx);
+	if (ret)
+		eventfd_ctx_put(ctx);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_add_eventfd);
 
@@ -249,22 +273,13 @@ EXPORT_SYMBOL_GPL(iommu_dirty_add_eventfd);
  */
 int iommu_dirty_remove_eventfd(struct iommu_domain *domain, int fd)
 {
-	struct eventfd_ctx *ctx __free(eventfd_ctx_put) = eventfd_ctx_fdget(fd);
-	struct iommu_dirty_domain *dd;
-	struct notifier_block *nb;
+	struct eventfd_ctx *ctx = eventfd_ctx_fdget(fd);
+	int ret;
 
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
-	dd = listened_state(domain);
-	if (IS_ERR(dd))
-		return PTR_ERR(dd);
-
-	guard(mutex)(&listeners_lock);
-	nb = find_listener(dd, NULL, ctx);
-	if (!nb)
-		return -ENOENT;
-	raw_notifier_chain_unregister(&dd->listeners, nb);
-	call_srcu(&calls, &to_eventfd(nb)->rcu, eventfd_listener_free_rcu);
-	return 0;
+	ret = remove_eventfd(domain, ctx);
+	eventfd_ctx_put(ctx);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_remove_eventfd);
