@@ -374,6 +374,7 @@ static void a_capability_that_is_lost_loses_no_write(struct kunit *test)
 {
 	struct rig *rig = test->priv;
 	struct hwm_device *other = rig_device(rig, rig->hd);
+	struct iommu_dirty_caps caps = rig_query(rig->hd).caps;
 
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	hwm_write(rig->dev, rig_page(rig, 3));
@@ -383,6 +384,10 @@ static void a_capability_that_is_lost_loses_no_write(struct kunit *test)
 	hwm_fail(rig->hw, 0, 0, false, 0);
 	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
 			IOMMU_DIRTY_REASON_BACKEND);
+	/* The table is still what it was */
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).caps.leaf_sizes,
+			caps.leaf_sizes);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).caps.stage, caps.stage);
 	hwm_write(rig->dev, rig_page(rig, 700));
 	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
 }
