@@ -54,19 +54,86 @@ static const struct iommu_ops other_ops;
 
 struct transition {
 	const char *name;
-	enum step step;
-	enum who who;
-	int policy;
-	int mode;
-	int result;
-	int mode_after;
-	int reason_after;
+	struct {
+		enum step step;
+		enum who who;
+		int policy;
+		int mode;
+		int error;
+		int mode_after;
+		int reason_after;
+	};
 };
 
-#define TRANSITION(s, w, p, m, r, ma, ra)                                     \
-	{ #s "," #w "," #p "," #m, s, w, p, m, -(r), ma, ra },
+#define TRANSITION(...) { #__VA_ARGS__, { __VA_ARGS__ } }
+
+/*
+ * As Documentation/driver-api/iommu-dirty/design.rst has them: step, who can record,
+ * policy, mode, result, mode after, reason after. EIO stands for what the backend says.
+ */
 static const struct transition transitions[] = {
-#include "transitions.h"
+	TRANSITION(attach, all, any, any, 0, same, same),
+	TRANSITION(attach, not_the_device, plain, off, 0, same, same),
+	TRANSITION(attach, not_the_device, plain, exact, EINVAL, same, same),
+	TRANSITION(attach, not_the_device, plain, all_dirty, 0, same, same),
+	TRANSITION(attach, not_the_device, strict, any, EINVAL, same, same),
+	TRANSITION(attach, not_the_device, degrade, off, 0, same, same),
+	TRANSITION(attach, not_the_device, degrade, exact, 0, all_dirty,
+		   device),
+	TRANSITION(attach, not_the_device, degrade, all_dirty, 0, same, same),
+	TRANSITION(put_back, all, any, any, 0, same, same),
+	TRANSITION(put_back, not_the_device, any, off, 0, same, same),
+	TRANSITION(put_back, not_the_device, any, exact, 0, all_dirty, device),
+	TRANSITION(put_back, not_the_device, any, all_dirty, 0, same, same),
+	TRANSITION(detach, all, any, any, 0, same, same),
+	TRANSITION(detach, not_the_device, any, off, 0, same, same),
+	TRANSITION(detach, not_the_device, any, all_dirty, 0, same, same),
+	TRANSITION(capability_fails, all, any, off, 0, same, same),
+	TRANSITION(capability_fails, all, any, exact, 0, all_dirty, backend),
+	TRANSITION(capability_fails, all, any, all_dirty, 0, same, same),
+	TRANSITION(start, all, any, off, 0, exact, none),
+	TRANSITION(start, not_the_device, plain, off, EOPNOTSUPP, same, same),
+	TRANSITION(start, not_the_device, strict, off, EOPNOTSUPP, same, same),
+	TRANSITION(start, not_the_device, degrade, off, 0, all_dirty, device),
+	TRANSITION(start, not_the_table, plain, off, EOPNOTSUPP, same, same),
+	TRANSITION(start, not_the_table, degrade, off, 0, all_dirty, table),
+	TRANSITION(start, all, any, exact, EALREADY, same, same),
+	TRANSITION(start, all, any, all_dirty, EALREADY, same, same),
+	TRANSITION(start_switching_fails, all, any, off, EIO, same, same),
+	TRANSITION(start_cleaning_fails, all, any, off, EIO, same, same),
+	TRANSITION(start_by_another, all, any, exact, EBUSY, same, same),
+	TRANSITION(start_by_another, all, any, all_dirty, EBUSY, same, same),
+	TRANSITION(read, all, any, off, EINVAL, same, same),
+	TRANSITION(read, not_the_device, any, off, EOPNOTSUPP, same, same),
+	TRANSITION(read, not_the_table, plain, off, EOPNOTSUPP, same, same),
+	TRANSITION(read, all, any, exact, 0, same, same),
+	TRANSITION(read, all, any, all_dirty, 0, same, same),
+	TRANSITION(read, not_the_table, degrade, all_dirty, 0, same, same),
+	TRANSITION(read_flush_fails, all, any, exact, EIO, all_dirty, flush),
+	TRANSITION(read_by_another, all, any, exact, EBUSY, same, same),
+	TRANSITION(read_by_another, all, any, all_dirty, EBUSY, same, same),
+	TRANSITION(stop, all, any, off, EALREADY, same, same),
+	TRANSITION(stop, not_the_table, plain, off, EOPNOTSUPP, same, same),
+	TRANSITION(stop, all, any, exact, 0, off, none),
+	TRANSITION(stop, all, any, all_dirty, 0, off, none),
+	TRANSITION(stop, not_the_table, degrade, all_dirty, 0, off, none),
+	TRANSITION(stop_switching_fails, all, any, exact, EIO, same, same),
+	TRANSITION(stop_by_another, all, any, exact, EBUSY, same, same),
+	TRANSITION(stop_by_another, all, any, all_dirty, EBUSY, same, same),
+	TRANSITION(policy_plain, all, any, any, 0, same, same),
+	TRANSITION(policy_strict, all, any, any, 0, same, same),
+	TRANSITION(policy_strict, not_the_device, any, off, EOPNOTSUPP, same,
+		   same),
+	TRANSITION(policy_strict, not_the_device, plain, all_dirty,
+		   EOPNOTSUPP, same, same),
+	TRANSITION(policy_strict, not_the_table, plain, off, EOPNOTSUPP, same,
+		   same),
+	TRANSITION(policy_degrade, all, any, any, 0, same, same),
+	TRANSITION(policy_degrade, not_the_table, plain, off, 0, same, same),
+	TRANSITION(unknown_policy, all, any, any, EOPNOTSUPP, same, same),
+	TRANSITION(policy_by_another, all, any, off, 0, same, same),
+	TRANSITION(policy_by_another, all, any, exact, EBUSY, same, same),
+	TRANSITION(policy_by_another, all, any, all_dirty, EBUSY, same, same),
 };
 
 static void transition_name(const struct transition *t, char *desc)
@@ -204,7 +271,7 @@ static int do_step(struct kunit *test, struct scene *s,
 
 static int policy_after(const struct transition *t, int policy)
 {
-	if (t->result)
+	if (t->error)
 		return policy;
 	switch (t->step) {
 	case policy_plain:
@@ -233,7 +300,7 @@ static void try_transition(struct kunit *test, const struct transition *t,
 
 	ret = do_step(test, &s, t);
 	after = rig_query(s.rig->hd);
-	KUNIT_EXPECT_EQ_MSG(test, ret, t->result, "policy %d, mode %d", policy,
+	KUNIT_EXPECT_EQ_MSG(test, ret, -t->error, "policy %d, mode %d", policy,
 			    mode);
 	KUNIT_EXPECT_EQ_MSG(test, (int)after.mode,
 			    t->mode_after == same ? mode : t->mode_after,
