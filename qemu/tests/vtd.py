@@ -35,10 +35,10 @@ class Vtd(Edu, Q35):
     """An IOMMU with one device, translated by one set of page tables."""
 
     def __init__(self, qemu, props, *args, stage=SECOND, levels=4, ssade=True,
-                 pwsnp=True, edu='', enable=True):
+                 pwsnp=True, edu='', enable=True, regs=REGS):
         super().__init__(qemu, '-device', f'intel-iommu,{props}', *args,
                          *self.edu(edu))
-        self.stage, self.levels = stage, levels
+        self.stage, self.levels, self.regs = stage, levels, regs
         self.next_page = 0x100000
         self.queue_tail = 0
         self.queue, self.status = self.page(), self.page()
@@ -53,7 +53,7 @@ class Vtd(Edu, Q35):
         return self.next_page - 0x1000
 
     def reg(self, offset):
-        return self.readq(REGS + offset)
+        return self.readq(self.regs + offset)
 
     def setup(self, ssade, pwsnp):
         """Root, context and PASID tables for the device."""
@@ -77,12 +77,12 @@ class Vtd(Edu, Q35):
         self.write_quads(self.pasid_table, 1 | 4 << 6, DOMAIN, 0)
 
     def enable(self):
-        self.writeq(REGS + IQA, self.queue | 1 << 11)
-        self.writel(REGS + GCMD, QIE)
-        self.writeq(REGS + RTADDR, self.root | 1 << 10)
-        self.writel(REGS + GCMD, QIE | SRTP)
-        self.writel(REGS + GCMD, QIE | TE)
-        status = self.readl(REGS + GSTS)
+        self.writeq(self.regs + IQA, self.queue | 1 << 11)
+        self.writel(self.regs + GCMD, QIE)
+        self.writeq(self.regs + RTADDR, self.root | 1 << 10)
+        self.writel(self.regs + GCMD, QIE | SRTP)
+        self.writel(self.regs + GCMD, QIE | TE)
+        status = self.readl(self.regs + GSTS)
         assert status & (QIE | TE) == QIE | TE, hex(status)
 
     # -- invalidation ------------------------------------------------------
@@ -94,7 +94,7 @@ class Vtd(Edu, Q35):
             self.write_quads(self.queue + 32 * self.queue_tail,
                              *(list(descriptor) + [0] * 4)[:4])
             self.queue_tail = (self.queue_tail + 1) % 128
-        self.writeq(REGS + IQT, self.queue_tail << 5)
+        self.writeq(self.regs + IQT, self.queue_tail << 5)
         assert self.readl(self.status) == 0x55, 'invalidation failed'
 
     def flush_global(self):
@@ -171,5 +171,5 @@ class Vtd(Edu, Q35):
         if not high >> 63:
             return None
         low = self.reg(FRCD_LO)
-        self.writeq(REGS + FRCD_HI, 1 << 63)
+        self.writeq(self.regs + FRCD_HI, 1 << 63)
         return high >> 32 & 0xff, not high >> 62 & 1, low & ~0xfff

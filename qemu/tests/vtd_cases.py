@@ -7,7 +7,7 @@ import tempfile
 
 from edu import EDU_RESULT
 from suite import Suite, same
-from vtd import CAP, DOMAIN, ECAP, FIRST, SECOND, Vtd
+from vtd import CAP, DOMAIN, ECAP, FIRST, GSTS, REGS, SECOND, TE, Vtd
 
 SS = 'x-scalable-mode=on,x-slad=on'
 FS = 'x-scalable-mode=on,x-flts=on,x-flad=on'
@@ -609,6 +609,44 @@ def stages_side_by_side():
         vtd.flush_domain()
         same('second stage', vtd.dma_write(IOVA[4]), 0)
         same('flags', vtd.flags(second), 'A A A AD')
+
+
+# -- more than one unit ----------------------------------------------------
+
+def slots(mask, props='', **kwargs):
+    """A unit that records, and after it one that serves some slots and does not."""
+    return Vtd(SUITE.qemu, SS, '-device',
+               f'intel-iommu,x-scalable-mode=on,x-slots={mask}{props}', **kwargs)
+
+
+@case(props=ONCE)
+def unit_of_slots_has_its_own_tables():
+    with slots(1 << Vtd.SLOT, ssade=False, regs=REGS + 0x1000) as vtd:
+        addrs = vtd.map(IOVA[4], PHYS[1])
+        same('DMA result', vtd.dma_write(IOVA[4]), 0)
+        same('fault', vtd.fault(), None)
+        same('flags', vtd.flags(addrs), '- - - -')
+        same('ECAP.SLADS', vtd.reg(ECAP) >> 45 & 1, 0)
+        vtd.regs = REGS     # the other unit has nothing to do with it
+        same('ECAP.SLADS of the first', vtd.reg(ECAP) >> 45 & 1, 1)
+        same('GSTS of the first', vtd.readl(REGS + GSTS) & TE, 0)
+
+
+@case(props=ONCE)
+def unit_of_slots_has_its_own_abilities():
+    with slots(1 << Vtd.SLOT, ssade=True, regs=REGS + 0x1000) as vtd:
+        vtd.map(IOVA[4], PHYS[1])
+        if not vtd.dma_write(IOVA[4]):
+            raise AssertionError('SSADE was not reserved')
+        same('fault', vtd.fault(), (0x5a, True, IOVA[4]))
+
+
+@case(props=ONCE)
+def unit_of_slots_leaves_the_others():
+    with slots(~(1 << Vtd.SLOT) & 0xffffffff) as vtd:
+        addrs = vtd.map(IOVA[4], PHYS[1])
+        same('DMA result', vtd.dma_write(IOVA[4]), 0)
+        same('flags', vtd.flags(addrs), 'A A A AD')
 
 
 # -- the device ------------------------------------------------------------
