@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The AMD driver leaves dirty tracking to its backend.
+// The AMD driver leaves dirty tracking to its backend. The units that a domain is
+// attached to may differ: where one cannot record, HAD is reserved.
 // Target: drivers/iommu/amd/iommu.c
-// Adds: 3
-// Removes: 1
+// Adds: 4
+// Removes: 2
 
 @ includes @
 @@
@@ -19,4 +20,16 @@ identifier flags, dirty_tracking;
 -bool dirty_tracking = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 +bool dirty_tracking = iommu_dirty_left_to_driver(flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
  ...
+ }
+
+@@
+expression domain;
+@@
+ set_dte_entry(...)
+ {
+ <...
+-if (domain->dirty_tracking)
++if (domain->dirty_tracking && iommu_dirty_amd_records(iommu))
+ pte_root |= DTE_FLAG_HAD;
+ ...>
  }

@@ -23,6 +23,19 @@ static bool unit_records(const struct amd_iommu *iommu)
 	return (iommu->features & needs) == needs;
 }
 
+/**
+ * iommu_dirty_amd_records() - may HAD be set in the unit's device table entries?
+ * @iommu: unit
+ *
+ * A domain may be attached to units of which only some can record.
+ *
+ * Return: true if the unit records writes.
+ */
+bool iommu_dirty_amd_records(const struct amd_iommu *iommu)
+{
+	return unit_records(iommu);
+}
+
 static bool amd_claims(const struct iommu_domain *domain)
 {
 	return domain->type == IOMMU_DOMAIN_UNMANAGED &&

@@ -71,6 +71,19 @@ bool iommu_dirty_intel_first_stage(struct device *dev, u32 flags)
 	return stage_is_first(info->iommu, flags);
 }
 
+/**
+ * iommu_dirty_intel_records() - may SSADE be set in the unit's PASID entries?
+ * @iommu: unit
+ *
+ * A domain may be attached to units of which only some can record.
+ *
+ * Return: true if the unit records writes through second-stage tables.
+ */
+bool iommu_dirty_intel_records(const struct intel_iommu *iommu)
+{
+	return unit_records_second_stage(iommu);
+}
+
 static bool intel_claims(const struct iommu_domain *domain)
 {
 	return domain->type == IOMMU_DOMAIN_UNMANAGED &&
