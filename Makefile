@@ -22,6 +22,7 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   make clean        remove all that was built (~/.cache/iommu-dirty)
 #?
 #? Variables, as in "make demo STAGE=2":
+#?   SCENARIO=lifecycle  make demo: devices that can and cannot be tracked come and go
 #?   ROUNDS=N      rounds of the demo, of the end-to-end tests
 #?   SEED=N        seed of their random choices, to repeat a run
 #?   STAGE=1|2     first or second stage translation

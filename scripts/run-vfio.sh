@@ -23,7 +23,7 @@ log=$2 command=$3
 
 args=$("$repo/scripts/iommu-args.sh" "$vendor" "$stage")
 say "$vendor, stage $stage"
-export PROGRAMS='dirty-demo dirty-compare dirty-e2e'
+export PROGRAMS='dirty-demo dirty-compare dirty-e2e dirty-lifecycle'
 # shellcheck disable=SC2086 # words
 exec "$repo/scripts/boot.sh" "$flavour" "$log" "$command" --memory 4G --timeout "${TIMEOUT:-900}" \
 	--append "vfio-pci.ids=1234:11e8 hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" -- \

@@ -18,13 +18,11 @@
 #include "compiler.h"
 #include "describe.h"
 #include "dma.h"
+#include "e2e.h"
 #include "need.h"
 #include "race.h"
 #include "rng.h"
 #include "round.h"
-
-#define DIRTY_FLAG IOMMU_HWPT_ALLOC_DIRTY_TRACKING
-#define NO_CLEAR IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR
 
 struct options {
 	const char *only;
@@ -37,29 +35,17 @@ struct options {
 
 static struct options opt = { .rounds = 4, .seconds = 3, .seed = 1, .stage = 2 };
 
-/* What every case starts with; the case opens the space itself. */
-struct fixture {
-	struct rig rig;
-	struct space s;
-	struct region *small, *large;	/* leaves of 4 KiB, leaves of 2 MiB */
-};
-
-/* A case ends with it that needs a huge page of 1 GiB and finds none. */
+/* A case ends with it that skip() was called in; the reason is in shared memory. */
 #define EXIT_SKIP 77
+#define SKIP_REASON 128
+static char *skip_reason;
 
 /* For one case, on a slow machine with a kernel full of checkers; seconds. */
 #define TIMEOUT 300
 
-struct test {
-	const char *name;
-	void (*run)(struct fixture *f);
-	int devices;
-};
-
 /* ---- Expectations: the first one that does not hold ends the case. ---- */
 
-[[gnu::format(printf, 2, 3)]]
-static void expect(bool holds, const char *fmt, ...)
+void expect(bool holds, const char *fmt, ...)
 {
 	va_list args;
 
@@ -73,13 +59,19 @@ static void expect(bool holds, const char *fmt, ...)
 	exit(1);
 }
 
-static void expect_rc(const char *what, int rc, int want)
+void skip(const char *reason)
+{
+	snprintf(skip_reason, SKIP_REASON, "%s", reason);
+	exit(EXIT_SKIP);
+}
+
+void expect_rc(const char *what, int rc, int want)
 {
 	expect(rc == want, "%s: returned %s, should be %s", what,
 	       rc ? errno_name(rc) : "0", want ? errno_name(want) : "0");
 }
 
-static void expect_exact(const char *what, const struct tally *t)
+void expect_exact(const char *what, const struct tally *t)
 {
 	if (tally_exact(t))
 		return;
@@ -89,7 +81,7 @@ static void expect_exact(const char *what, const struct tally *t)
 }
 
 /* Everything, read and cleared or only read, is what the oracle says. */
-static void expect_all(struct fixture *f, const char *what, __u32 flags)
+void expect_all(struct fixture *f, const char *what, __u32 flags)
 {
 	struct tally t = {};
 
@@ -97,7 +89,7 @@ static void expect_all(struct fixture *f, const char *what, __u32 flags)
 	expect_exact(what, &t);
 }
 
-static struct iommu_dirty_query query(struct fixture *f)
+struct iommu_dirty_query query(struct fixture *f)
 {
 	struct iommu_dirty_query q;
 
@@ -118,7 +110,7 @@ static struct region *add(struct space *s, const char *name, __u64 iova, __u64 l
 	return r;
 }
 
-static void open_with(struct fixture *f, __u32 flags)
+void open_with(struct fixture *f, __u32 flags)
 {
 	expect_rc("allocate a HWPT", space_open(&f->s, &f->rig, flags), 0);
 	expect_rc("attach", space_attach(&f->s, 0), 0);
@@ -138,7 +130,7 @@ static struct region *add_late_spec(struct fixture *f, const struct region_spec 
 	struct region *r = space_add(&f->s, spec);
 
 	if (!r && spec->chunk == SZ_1G)
-		exit(EXIT_SKIP);
+		skip("no huge page of 1 GiB");
 	if (!r)
 		need(-errno, "no memory: huge pages are needed");
 	oracle_free(&f->s.oracle);
@@ -146,20 +138,20 @@ static struct region *add_late_spec(struct fixture *f, const struct region_spec 
 	return r;
 }
 
-static struct region *add_late(struct fixture *f, const char *name, __u64 iova,
-			       __u64 len, bool read_only)
+struct region *add_late(struct fixture *f, const char *name, __u64 iova,
+			__u64 len, bool read_only)
 {
 	struct region_spec spec = { name, iova, len, SZ_2M, 0, read_only };
 
 	return add_late_spec(f, &spec);
 }
 
-static void map(struct fixture *f, const struct region *r)
+void map(struct fixture *f, struct region *r)
 {
-	expect_rc("map", region_map(r, f->rig.iommufd, f->s.ioas), 0);
+	expect_rc("map", space_map_one(&f->s, r), 0);
 }
 
-static void start(struct fixture *f)
+void start(struct fixture *f)
 {
 	expect_rc("start", space_start(&f->s), 0);
 }
@@ -170,7 +162,7 @@ static void open_started(struct fixture *f)
 	start(f);
 }
 
-static void poke(struct fixture *f, int dev, __u64 iova)
+void poke(struct fixture *f, int dev, __u64 iova)
 {
 	expect_rc("DMA write", dma_poke(&f->s, dev, iova), 0);
 }
@@ -187,7 +179,7 @@ static void scribble_in(struct space *s, int dev)
 	}
 }
 
-static void scribble(struct fixture *f, int dev)
+void scribble(struct fixture *f, int dev)
 {
 	scribble_in(&f->s, dev);
 }
@@ -514,25 +506,25 @@ static void query_errors(struct fixture *f)
 
 	open_space(f);
 	q.hwpt_id = ~0U;
-	expect_rc("no such HWPT", hwpt_query_raw(fd, &q), -ENOENT);
+	expect_rc("no such HWPT", iommufd_call(fd, IOMMU_DIRTY_QUERY, &q), -ENOENT);
 	q.hwpt_id = f->s.ioas;
-	expect_rc("an IOAS is no HWPT", hwpt_query_raw(fd, &q), -ENOENT);
+	expect_rc("an IOAS is no HWPT", iommufd_call(fd, IOMMU_DIRTY_QUERY, &q), -ENOENT);
 	q.hwpt_id = f->s.hwpt;
 	q.flags = 1;
-	expect_rc("flags", hwpt_query_raw(fd, &q), -EOPNOTSUPP);
+	expect_rc("flags", iommufd_call(fd, IOMMU_DIRTY_QUERY, &q), -EOPNOTSUPP);
 	q.flags = 0;
 	q.__reserved = 1;
-	expect_rc("reserved", hwpt_query_raw(fd, &q), -EOPNOTSUPP);
+	expect_rc("reserved", iommufd_call(fd, IOMMU_DIRTY_QUERY, &q), -EOPNOTSUPP);
 	q.__reserved = 0;
 	q.size = 8;
-	expect_rc("size too small", hwpt_query_raw(fd, &q), -EINVAL);
+	expect_rc("size too small", iommufd_call(fd, IOMMU_DIRTY_QUERY, &q), -EINVAL);
 	longer.q.hwpt_id = f->s.hwpt;
 	longer.more = 1;
-	expect_rc("unknown field set", hwpt_query_raw(fd, &longer), -E2BIG);
+	expect_rc("unknown field set", iommufd_call(fd, IOMMU_DIRTY_QUERY, &longer), -E2BIG);
 	longer.more = 0;
-	expect_rc("unknown field clear", hwpt_query_raw(fd, &longer), 0);
+	expect_rc("unknown field clear", iommufd_call(fd, IOMMU_DIRTY_QUERY, &longer), 0);
 	q.size = sizeof(q);
-	expect_rc("query", hwpt_query_raw(fd, &q), 0);
+	expect_rc("query", iommufd_call(fd, IOMMU_DIRTY_QUERY, &q), 0);
 }
 
 static void query_state(struct fixture *f)
@@ -666,9 +658,7 @@ static void unmap_and_remap(struct fixture *f)
 	open_started(f);
 	for (int i = 0; i < 3; i++) {
 		scribble(f, 0);
-		expect_rc("unmap", ioas_unmap(f->rig.iommufd, f->s.ioas, f->small->iova,
-					      f->small->len), 0);
-		oracle_cleared(&f->s.oracle, f->small, f->small->iova, f->small->len);
+		expect_rc("unmap", space_unmap_one(&f->s, f->small), 0);
 		map(f, f->small);
 		settle(f, f->small);
 		poke(f, 0, f->small->iova + SZ_4K * 3);
@@ -785,7 +775,7 @@ static void destroyed_while_on(struct fixture *f)
 #define MIN_WRITES 500
 #define MAX_SECONDS 60
 
-static double now(void)
+double now(void)
 {
 	struct timespec ts;
 
@@ -928,7 +918,7 @@ static void *map_and_unmap(void *arg)
 	while (!__atomic_load_n(&m->stop, __ATOMIC_ACQUIRE) && !m->rc) {
 		m->rc = region_map(m->r, s->rig->iommufd, s->ioas);
 		if (!m->rc)
-			m->rc = ioas_unmap(s->rig->iommufd, s->ioas, m->r->iova, m->r->len);
+			m->rc = region_unmap(m->r, s->rig->iommufd, s->ioas);
 		m->turns++;
 	}
 	return NULL;
@@ -1108,35 +1098,56 @@ static bool wanted(const struct test *test)
 	return !opt.only || strstr(test->name, opt.only);
 }
 
+static int done, failed;
+static char group[64];
+
+static void run_one(const struct test *test)
+{
+	int rc = child_run(run_test, (void *)test, TIMEOUT + opt.seconds);
+
+	if (rc < 0)
+		printf("# ended by signal %d\n", -rc);
+	failed += rc && rc != EXIT_SKIP;
+	printf("%s %d - e2e.%s.%s%s%s\n", rc && rc != EXIT_SKIP ? "not ok" : "ok", ++done,
+	       group, test->name, rc == EXIT_SKIP ? " # SKIP " : "",
+	       rc == EXIT_SKIP ? skip_reason : "");
+	fflush(stdout);
+}
+
+/* How many are wanted; @run them. */
+static int for_each(void (*run)(const struct test *test))
+{
+	const struct test *capable[] = { tests, life_tests };
+	const struct test *incapable[] = { incapable_tests, incapable_life_tests };
+	int n = 0;
+
+	for (int i = 0; i < 2; i++)
+		for (const struct test *t = (opt.incapable ? incapable : capable)[i];
+		     t->name; t++) {
+			if (!wanted(t))
+				continue;
+			n++;
+			if (run)
+				run(t);
+		}
+	return n;
+}
+
 int main(int argc, char **argv)
 {
-	const struct test *list;
-	int planned = 0, n = 0, failed = 0;
-	char group[64];
+	int planned;
 
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
-	list = opt.incapable ? incapable_tests : tests;
+	skip_reason = mmap(NULL, SKIP_REASON, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (skip_reason == MAP_FAILED)
+		need(-errno, "memory");
 	if (opt.incapable)
 		snprintf(group, sizeof(group), "%s", opt.incapable);
 	else
 		snprintf(group, sizeof(group), "stage%d", opt.stage);
-	for (const struct test *test = list; test->name; test++)
-		planned += wanted(test);
+	planned = for_each(NULL);
 	printf("TAP version 13\n1..%d\n", planned);
-	for (const struct test *test = list; test->name; test++) {
-		int rc;
-
-		if (!wanted(test))
-			continue;
-		rc = child_run(run_test, (void *)test, TIMEOUT + opt.seconds);
-		if (rc < 0)
-			printf("# ended by signal %d\n", -rc);
-		n++;
-		failed += rc && rc != EXIT_SKIP;
-		printf("%s %d - e2e.%s.%s%s\n", rc && rc != EXIT_SKIP ? "not ok" : "ok", n,
-		       group, test->name,
-		       rc == EXIT_SKIP ? " # SKIP no huge page of 1 GiB" : "");
-		fflush(stdout);
-	}
+	for_each(run_one);
 	return failed ? 1 : 0;
 }

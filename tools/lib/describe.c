@@ -5,6 +5,11 @@
 #include "compiler.h"
 #include "describe.h"
 
+static const char *name_of(const char * const *names, size_t n, __u32 value)
+{
+	return value < n ? names[value] : "unknown";
+}
+
 const char *mode_name(__u32 mode)
 {
 	static const char * const names[] = {
@@ -13,7 +18,44 @@ const char *mode_name(__u32 mode)
 		[IOMMU_DIRTY_MODE_ALL_DIRTY] = "all-dirty",
 	};
 
-	return mode < ARRAY_SIZE(names) ? names[mode] : "unknown";
+	return name_of(names, ARRAY_SIZE(names), mode);
+}
+
+const char *reason_name(__u32 reason)
+{
+	static const char * const names[] = {
+		[IOMMU_DIRTY_REASON_NONE] = "none",
+		[IOMMU_DIRTY_REASON_DEVICE] = "device",
+		[IOMMU_DIRTY_REASON_FLUSH] = "flush",
+		[IOMMU_DIRTY_REASON_BACKEND] = "backend",
+		[IOMMU_DIRTY_REASON_TABLE] = "table",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), reason);
+}
+
+const char *policy_name(__u32 policy)
+{
+	static const char * const names[] = {
+		[IOMMU_DIRTY_POLICY_PLAIN] = "plain",
+		[IOMMU_DIRTY_POLICY_STRICT] = "strict",
+		[IOMMU_DIRTY_POLICY_DEGRADE] = "degrade",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), policy);
+}
+
+const char *verdict_name(__u32 verdict)
+{
+	static const char * const names[] = {
+		[IOMMU_DIRTY_VERDICT_ATTACHES] = "attaches",
+		[IOMMU_DIRTY_VERDICT_REFUSED] = "refused",
+		[IOMMU_DIRTY_VERDICT_FOREIGN] = "foreign",
+		[IOMMU_DIRTY_VERDICT_CPU] = "cpu",
+		[IOMMU_DIRTY_VERDICT_UNTRACKED] = "untracked",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), verdict);
 }
 
 static void append(char *buf, size_t len, const char *word, const char *between)

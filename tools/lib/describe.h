@@ -8,6 +8,9 @@
 #include "iommufd.h"
 
 const char *mode_name(__u32 mode);
+const char *reason_name(__u32 reason);
+const char *policy_name(__u32 policy);
+const char *verdict_name(__u32 verdict);
 /* "record split"; a buffer of 128 bytes is enough. */
 char *caps_names(__u32 caps, char *buf, size_t len);
 /* "4K 2M 1G"; sizes that follow each other become "4K..1G". 128 bytes. */

@@ -12,7 +12,7 @@
 /* What a stock kernel's iommufd returns for a command it does not have. */
 #define ENOIOCTLCMD 515
 
-static int call(int fd, unsigned long cmd, void *arg)
+int iommufd_call(int fd, unsigned long cmd, void *arg)
 {
 	if (!ioctl(fd, cmd, arg))
 		return 0;
@@ -30,7 +30,7 @@ int iommufd_destroy(int fd, __u32 id)
 {
 	struct iommu_destroy cmd = { .size = sizeof(cmd), .id = id };
 
-	return call(fd, IOMMU_DESTROY, &cmd);
+	return iommufd_call(fd, IOMMU_DESTROY, &cmd);
 }
 
 int iommufd_hw_info(int fd, __u32 dev_id, struct hw_info *info)
@@ -42,7 +42,7 @@ int iommufd_hw_info(int fd, __u32 dev_id, struct hw_info *info)
 		.data_len = sizeof(vtd),
 		.data_uptr = (uintptr_t)&vtd,
 	};
-	int rc = call(fd, IOMMU_GET_HW_INFO, &cmd);
+	int rc = iommufd_call(fd, IOMMU_GET_HW_INFO, &cmd);
 
 	memset(info, 0, sizeof(*info));
 	if (rc)
@@ -59,7 +59,7 @@ int iommufd_hw_info(int fd, __u32 dev_id, struct hw_info *info)
 int ioas_alloc(int fd, __u32 *id)
 {
 	struct iommu_ioas_alloc cmd = { .size = sizeof(cmd) };
-	int rc = call(fd, IOMMU_IOAS_ALLOC, &cmd);
+	int rc = iommufd_call(fd, IOMMU_IOAS_ALLOC, &cmd);
 
 	*id = cmd.out_ioas_id;
 	return rc;
@@ -77,7 +77,7 @@ int ioas_map(int fd, __u32 ioas, void *va, __u64 len, __u64 iova, bool writable)
 		.iova = iova,
 	};
 
-	return call(fd, IOMMU_IOAS_MAP, &cmd);
+	return iommufd_call(fd, IOMMU_IOAS_MAP, &cmd);
 }
 
 int ioas_unmap(int fd, __u32 ioas, __u64 iova, __u64 len)
@@ -89,7 +89,7 @@ int ioas_unmap(int fd, __u32 ioas, __u64 iova, __u64 len)
 		.length = len,
 	};
 
-	return call(fd, IOMMU_IOAS_UNMAP, &cmd);
+	return iommufd_call(fd, IOMMU_IOAS_UNMAP, &cmd);
 }
 
 int ioas_allows(int fd, __u32 ioas, __u64 iova, __u64 len)
@@ -101,7 +101,7 @@ int ioas_allows(int fd, __u32 ioas, __u64 iova, __u64 len)
 		.num_iovas = ARRAY_SIZE(range),
 		.allowed_iovas = (uintptr_t)range,
 	};
-	int rc = call(fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
+	int rc = iommufd_call(fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
 
 	if (rc)
 		return rc;
@@ -121,7 +121,7 @@ int ioas_set_huge_pages(int fd, __u32 ioas, bool on)
 		.val64 = on,
 	};
 
-	return call(fd, IOMMU_OPTION, &cmd);
+	return iommufd_call(fd, IOMMU_OPTION, &cmd);
 }
 
 int hwpt_alloc(int fd, __u32 dev_id, __u32 ioas, __u32 flags, __u32 *id)
@@ -132,7 +132,7 @@ int hwpt_alloc(int fd, __u32 dev_id, __u32 ioas, __u32 flags, __u32 *id)
 		.dev_id = dev_id,
 		.pt_id = ioas,
 	};
-	int rc = call(fd, IOMMU_HWPT_ALLOC, &cmd);
+	int rc = iommufd_call(fd, IOMMU_HWPT_ALLOC, &cmd);
 
 	*id = cmd.out_hwpt_id;
 	return rc;
@@ -146,7 +146,7 @@ int hwpt_set_dirty_flags(int fd, __u32 hwpt, __u32 flags)
 		.hwpt_id = hwpt,
 	};
 
-	return call(fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd);
+	return iommufd_call(fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd);
 }
 
 int hwpt_set_dirty(int fd, __u32 hwpt, bool on)
@@ -168,12 +168,7 @@ int hwpt_get_dirty(int fd, __u32 hwpt, __u64 iova, __u64 len, __u64 page_size,
 		.data = (uintptr_t)bitmap,
 	};
 
-	return call(fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
-}
-
-int hwpt_query_raw(int fd, void *query)
-{
-	return call(fd, IOMMU_DIRTY_QUERY, query);
+	return iommufd_call(fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
 }
 
 int hwpt_query(int fd, __u32 hwpt, struct iommu_dirty_query *query)
@@ -181,5 +176,38 @@ int hwpt_query(int fd, __u32 hwpt, struct iommu_dirty_query *query)
 	memset(query, 0, sizeof(*query));
 	query->size = sizeof(*query);
 	query->hwpt_id = hwpt;
-	return hwpt_query_raw(fd, query);
+	return iommufd_call(fd, IOMMU_DIRTY_QUERY, query);
+}
+
+int hwpt_set_policy(int fd, __u32 hwpt, __u32 policy)
+{
+	struct iommu_dirty_set_policy cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.policy = policy,
+	};
+
+	return iommufd_call(fd, IOMMU_DIRTY_SET_POLICY, &cmd);
+}
+
+int hwpt_can_attach(int fd, __u32 hwpt, __u32 dev_id,
+		    struct iommu_dirty_can_attach *would)
+{
+	memset(would, 0, sizeof(*would));
+	would->size = sizeof(*would);
+	would->dev_id = dev_id;
+	would->hwpt_id = hwpt;
+	return iommufd_call(fd, IOMMU_DIRTY_CAN_ATTACH, would);
+}
+
+int hwpt_eventfd(int fd, __u32 hwpt, int eventfd, __u32 flags)
+{
+	struct iommu_dirty_eventfd cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.hwpt_id = hwpt,
+		.fd = eventfd,
+	};
+
+	return iommufd_call(fd, IOMMU_DIRTY_EVENTFD, &cmd);
 }

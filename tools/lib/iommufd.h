@@ -16,6 +16,9 @@ struct hw_info {
 	__u64 ecap_reg;
 };
 
+/* Any command, its structure as it is; -ENOTTY on a kernel that does not have it. */
+int iommufd_call(int fd, unsigned long cmd, void *arg);
+
 int iommufd_open(void);		/* a file descriptor */
 int iommufd_destroy(int fd, __u32 id);
 int iommufd_hw_info(int fd, __u32 dev_id, struct hw_info *info);
@@ -38,11 +41,11 @@ int hwpt_set_dirty(int fd, __u32 hwpt, bool on);
 int hwpt_get_dirty(int fd, __u32 hwpt, __u64 iova, __u64 len, __u64 page_size,
 		   void *bitmap, __u32 flags);
 
-/*
- * -ENOTTY on a kernel without IOMMU_DIRTY_QUERY. hwpt_query_raw() takes the
- * structure as it is, hwpt_query() fills in what a caller asks with.
- */
-int hwpt_query_raw(int fd, void *query);
+/* What this project adds. */
 int hwpt_query(int fd, __u32 hwpt, struct iommu_dirty_query *query);
+int hwpt_set_policy(int fd, __u32 hwpt, __u32 policy);
+int hwpt_can_attach(int fd, __u32 hwpt, __u32 dev_id,
+		    struct iommu_dirty_can_attach *would);
+int hwpt_eventfd(int fd, __u32 hwpt, int eventfd, __u32 flags);
 
 #endif

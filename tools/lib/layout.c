@@ -78,8 +78,9 @@ struct region *layout_alias(struct layout *l, const struct region *of,
 	return place(l, spec, of->mem, of->mem_len);
 }
 
-int region_map(const struct region *r, int iommufd, __u32 ioas)
+int region_map(struct region *r, int iommufd, __u32 ioas)
 {
+	r->mapped = true;
 	for (__u64 at = 0; at < r->len; at += r->chunk) {
 		int rc = ioas_map(iommufd, ioas, r->mem + at % r->mem_len,
 				  r->chunk, r->iova + at, r->writable);
@@ -88,6 +89,12 @@ int region_map(const struct region *r, int iommufd, __u32 ioas)
 			return rc;
 	}
 	return 0;
+}
+
+int region_unmap(struct region *r, int iommufd, __u32 ioas)
+{
+	r->mapped = false;
+	return ioas_unmap(iommufd, ioas, r->iova, r->len);
 }
 
 struct region *layout_find(struct layout *l, __u64 iova)

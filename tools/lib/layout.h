@@ -32,6 +32,7 @@ struct region {
 	__u64 mem_len;		/* shorter than len: mapped again and again */
 	__u8 *mem;
 	bool writable;
+	bool mapped;
 };
 
 struct layout {
@@ -53,7 +54,8 @@ void layout_free(struct layout *l);
 
 /* Memory and place, nothing mapped yet. NULL and errno if there is no memory. */
 struct region *layout_add(struct layout *l, const struct region_spec *spec);
-int region_map(const struct region *r, int iommufd, __u32 ioas);
+int region_map(struct region *r, int iommufd, __u32 ioas);
+int region_unmap(struct region *r, int iommufd, __u32 ioas);
 
 /* Another name for an existing region's memory. */
 struct region *layout_alias(struct layout *l, const struct region *of,

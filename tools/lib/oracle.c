@@ -38,7 +38,9 @@ void oracle_expect(struct oracle *o, const struct region *r, __u64 iova,
 	__u64 end = iova + len;
 	__u64 leaf = iova - (iova - r->iova) % r->leaf;
 
-	bits_fill(expected, 0, len / SZ_4K, false);
+	bits_fill(expected, 0, len / SZ_4K, o->all_dirty && r->mapped && r->writable);
+	if (o->all_dirty)
+		return;
 	for (; leaf < end; leaf += r->leaf) {
 		__u64 from = leaf < iova ? iova : leaf;
 		__u64 to = leaf + r->leaf > end ? end : leaf + r->leaf;
@@ -56,4 +58,9 @@ void oracle_cleared(struct oracle *o, const struct region *r, __u64 iova, __u64 
 
 	for (; leaf + r->leaf <= iova + len; leaf += r->leaf)
 		bits_fill(o->written, region_page(r, leaf), r->leaf / SZ_4K, false);
+}
+
+void oracle_forget(struct oracle *o, const struct region *r)
+{
+	bits_fill(o->written, r->page0, region_pages(r), false);
 }

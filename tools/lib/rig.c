@@ -47,6 +47,7 @@ void rig_open(struct rig *rig, int min, int stage)
 	struct iommu_dirty_query query;
 	const char *step;
 
+	rig->stage = stage;
 	/* Regions, bitmaps and their fences are made of them. */
 	if (getpagesize() != SZ_4K)
 		errx(EXIT_SETUP, "this kernel has pages of %d bytes, not of 4096",
@@ -67,6 +68,18 @@ void rig_open(struct rig *rig, int min, int stage)
 	rig->leaf_sizes = leaf_sizes(names[0].name, &rig->hw, stage);
 	/* There is no HWPT 0xffffffff: any other answer shows the command exists. */
 	rig->has_query = hwpt_query(rig->iommufd, ~0U, &query) != -ENOTTY;
+}
+
+int rig_untrackable(const struct rig *rig)
+{
+	for (int i = 1; i < rig->devices; i++) {
+		struct hw_info hw;
+
+		if (!iommufd_hw_info(rig->iommufd, rig->dev[i].dev_id, &hw) &&
+		    rig->hw.caps & ~hw.caps & IOMMU_HW_CAP_DIRTY_TRACKING)
+			return i;
+	}
+	return -1;
 }
 
 void rig_close(struct rig *rig)

@@ -9,7 +9,7 @@
 #include "iommufd.h"
 #include "vfio.h"
 
-#define RIG_DEVICES 2
+#define RIG_DEVICES 3
 
 struct rig {
 	int iommufd;
@@ -17,6 +17,7 @@ struct rig {
 	struct vfio_device dev[RIG_DEVICES];
 	struct edu edu[RIG_DEVICES];
 	struct hw_info hw;
+	int stage;		/* that was asked for */
 	__u64 leaf_sizes;
 	bool has_query;		/* the kernel has IOMMU_DIRTY_QUERY */
 };
@@ -28,5 +29,8 @@ struct rig {
  */
 void rig_open(struct rig *rig, int min, int stage);
 void rig_close(struct rig *rig);
+
+/* A device whose IOMMU does not record, where the first one's does; -1 if none. */
+int rig_untrackable(const struct rig *rig);
 
 #endif

@@ -66,6 +66,20 @@ int space_map(struct space *s)
 	return oracle_init(&s->oracle, &s->layout);
 }
 
+int space_map_one(struct space *s, struct region *r)
+{
+	return region_map(r, s->rig->iommufd, s->ioas);
+}
+
+int space_unmap_one(struct space *s, struct region *r)
+{
+	int rc = region_unmap(r, s->rig->iommufd, s->ioas);
+
+	if (!rc)
+		oracle_forget(&s->oracle, r);
+	return rc;
+}
+
 void space_close(struct space *s)
 {
 	for (int i = 0; i < s->rig->devices; i++)

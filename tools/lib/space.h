@@ -29,6 +29,9 @@ __u64 space_room(struct space *s, __u64 iova, __u64 len, __u64 step);
 
 /* Map all regions at once. */
 int space_map(struct space *s);
+/* One of them, later; unmapping forgets what was written there. */
+int space_map_one(struct space *s, struct region *r);
+int space_unmap_one(struct space *s, struct region *r);
 /* Detaches every device of the rig. */
 void space_close(struct space *s);
 
