@@ -21,6 +21,7 @@ ARCHES = {
         'qemu': 'qemu-system-x86_64',
         'machine': 'q35,kernel-irqchip=split',
         'cpu': 'max,la57=off',
+        'clock': '',        # follows the CPU's name: to make its counter one of 1 GHz
         # Emulation on a busy machine can be too slow for the kernel's check of its timer.
         'append': 'console=ttyS1,115200 no_timer_check',
     },
@@ -29,6 +30,7 @@ ARCHES = {
         'machine': 'virt,gic-version=3,iommu=smmuv3',
         # Has atomic instructions, and no pointer authentication: emulating that is slow.
         'cpu': 'neoverse-n1',
+        'clock': ',cntfrq=1000000000',
         'append': 'console=ttyAMA1,115200',
     },
 }
@@ -47,6 +49,8 @@ def main():
     p.add_argument('--memory', default='2G')
     p.add_argument('--smp', default='2')
     p.add_argument('--append', default='', help='more kernel parameters')
+    p.add_argument('--count-instructions', action='store_true',
+                   help='one CPU, and time is the number of instructions it executed, in ns')
     p.add_argument('--timeout', type=float, default=600, help='seconds')
     p.add_argument('--allow', help='kernel messages that are no trouble here (regular expression)')
     p.add_argument('args', nargs='*', help='more arguments for QEMU, after --')
@@ -57,12 +61,15 @@ def main():
     script = o.log + '.run'
     with open(script, 'w') as f:
         f.write(o.run + '\n')
+    cpu = o.cpu or arch['cpu']
+    cpus = ['-accel', 'tcg,thread=multi', '-smp', o.smp, '-cpu', cpu]
+    if o.count_instructions:
+        cpus = ['-accel', 'tcg,thread=single', '-smp', '1', '-cpu', cpu + arch['clock'],
+                '-icount', 'shift=0,sleep=off']
     cmd = [os.path.join(o.qemu, arch['qemu']),
            '-L', '/usr/share/seabios', '-L', '/usr/share/qemu',
            '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
-           '-machine', o.machine or arch['machine'], '-accel', 'tcg,thread=multi',
-           '-cpu', o.cpu or arch['cpu'],
-           '-m', o.memory, '-smp', o.smp,
+           '-machine', o.machine or arch['machine'], *cpus, '-m', o.memory,
            '-chardev', 'file,id=klog,path=' + o.log.replace(',', ',,'),
            '-serial', 'stdio', '-serial', 'chardev:klog',
            '-fw_cfg', 'name=opt/run,file=' + script.replace(',', ',,'),

@@ -4,7 +4,7 @@
 # our tools, huge pages, and two DMA engines behind an IOMMU that tracks dirty pages.
 # KERNEL is ours, stock or debug; VENDOR=intel|amd|arm gives its architecture. VENDOR and
 # STAGE choose the IOMMU, IOMMU_ARGS (PROPERTY=VALUE,...) changes it, EDU_ARGS the DMA
-# engines; KERNEL_ARGS adds to the kernel's command line.
+# engines; KERNEL_ARGS adds to the kernel's command line, GUEST_ARGS to guest.py's.
 . "$(dirname "$0")/lib.sh"
 
 [ $# -eq 3 ] || die "usage: run-vfio.sh ours|stock|debug LOG COMMAND"
@@ -23,8 +23,8 @@ log=$2 command=$3
 
 args=$("$repo/scripts/iommu-args.sh" "$vendor" "$stage")
 say "$vendor, stage $stage"
-export PROGRAMS='dirty-demo dirty-compare dirty-e2e dirty-lifecycle'
+export PROGRAMS='dirty-demo dirty-compare dirty-e2e dirty-lifecycle dirty-cost'
 # shellcheck disable=SC2086 # words
 exec "$repo/scripts/boot.sh" "$flavour" "$log" "$command" --memory 4G --timeout "${TIMEOUT:-900}" \
-	--append "vfio-pci.ids=1234:11e8 hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" -- \
-	$args
+	--append "vfio-pci.ids=1234:11e8 hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" \
+	${GUEST_ARGS:-} -- $args
