@@ -255,3 +255,29 @@ int vfio_detach(struct vfio_device *dev)
 
 	return ioctl(dev->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach) ? -errno : 0;
 }
+
+int vfio_group_open(const char *name)
+{
+	char path[256], target[256];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), PCI_SYSFS "/devices/%s/iommu_group", name);
+	len = readlink(path, target, sizeof(target) - 1);
+	if (len < 0)
+		return -errno;
+	target[len] = 0;
+	snprintf(path, sizeof(path), "/dev/vfio/%.16s", strrchr(target, '/') + 1);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int vfio_group_set_container(int group, int container)
+{
+	return ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) ? -errno : 0;
+}
+
+int vfio_group_unset_container(int group)
+{
+	return ioctl(group, VFIO_GROUP_UNSET_CONTAINER) ? -errno : 0;
+}

@@ -44,4 +44,13 @@ void vfio_close(struct vfio_device *dev);
 int vfio_attach(struct vfio_device *dev, __u32 pt_id);
 int vfio_detach(struct vfio_device *dev);
 
+/*
+ * The older interface, with the device at vfio-pci but not open: its group, a file
+ * descriptor. Given to a container its devices are the DMA API's no more, and have
+ * no domain that translates until the container gets one.
+ */
+int vfio_group_open(const char *name);
+int vfio_group_set_container(int group, int container);
+int vfio_group_unset_container(int group);
+
 #endif
