@@ -5,11 +5,12 @@ demo:        ; @scripts/setup.sh demo && scripts/demo.sh
 test:        ; @scripts/setup.sh test && scripts/test.sh $(ONLY)
 check:       ; @scripts/setup.sh check && scripts/check.sh
 compare:     ; @scripts/setup.sh demo && scripts/compare.sh
+cost:        ; @scripts/setup.sh demo && scripts/cost.sh
 mutants:     ; @scripts/setup.sh demo && scripts/mutants.sh
 kernel-tree: ; @scripts/setup.sh demo && scripts/kernel-tree.sh
 clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 
-.PHONY: help demo test check compare mutants kernel-tree clean
+.PHONY: help demo test check compare cost mutants kernel-tree clean
 
 #? IOMMU dirty tracking, an overlay on Linux 6.12. On Debian 12 or 13, x86_64:
 #?
@@ -17,6 +18,7 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   make test         every test: KUnit, the kernel's selftests, end to end
 #?   make check        static checks: checkpatch, sparse, kernel-doc, coccicheck, W=1
 #?   make compare      stock kernel and this one, side by side
+#?   make cost         what map, unmap and attach cost beside the stock kernel's, tracking off
 #?   make mutants      break the code on purpose: a test must notice each time
 #?   make kernel-tree  a plain kernel tree with the changes, to read, diff and build
 #?   make clean        remove all that was built (~/.cache/iommu-dirty)
@@ -26,8 +28,8 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   ROUNDS=N      rounds of the demo, of the end-to-end tests
 #?   SEED=N        seed of their random choices, to repeat a run
 #?   STAGE=1|2     first or second stage translation
-#?   VENDOR=NAME   IOMMU to emulate, for demo and compare: intel, amd, or arm (an arm64
-#?                 guest); for compare also all
+#?   VENDOR=NAME   IOMMU to emulate, for demo, compare and cost: intel, amd, or arm (an
+#?                 arm64 guest); for compare and cost also all
 #?   ONLY="A B"    make test: just the stages whose name contains A or B
 #?   KDIR=DIR      another unbuilt Linux 6.12.y source tree, in place of Debian's
 #?   QEMU_SRC=DIR  another QEMU source tree, in place of Debian's
