@@ -10,8 +10,8 @@ import re
 import sys
 
 # What an operation may take more, in instructions. The minimum counts: interrupts only
-# add, and it is the same in every run. So nothing here is for noise; it is what a compiler
-# may need to say the same, and less than a lock takes.
+# add, and for small operations it is the same in every run. So nothing here is for noise;
+# it is what a compiler may need to say the same, and less than a lock takes.
 LIMITS = {
     'ioctl alone': 80,  # the buffer for the arguments, grown by 72 bytes, is cleared
     'claim': 32,        # a few tests; on AMD three waits that say how they ended, and on
