@@ -319,7 +319,7 @@ static void try_transition(struct kunit *test, const struct transition *t,
 		KUNIT_EXPECT_GT(test, after.seq, before.seq);
 
 	/* Whatever has happened: nothing is lost */
-	if (after.mode != off) {
+	if ((int)after.mode != off) {
 		hwm_write(s.rig->dev, rig_page(s.rig, 40));
 		KUNIT_EXPECT_EQ(test, read_as(&s, test), 0);
 		KUNIT_EXPECT_EQ(test, rig_stop(s.rig->hd, test), 0);
@@ -355,11 +355,13 @@ static void what_is_never_tracked_has_no_policy(struct kunit *test)
 
 	dma->domain.type = IOMMU_DOMAIN_DMA;
 	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_set_policy(&dma->domain, test, degrade),
+			iommu_dirty_set_policy(&dma->domain, test,
+					       IOMMU_DIRTY_POLICY_DEGRADE),
 			-EOPNOTSUPP);
 	KUNIT_EXPECT_PTR_EQ(test, dma->domain.dirty, NULL);
 	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_set_policy(&child->domain, test, degrade),
+			iommu_dirty_set_policy(&child->domain, test,
+					       IOMMU_DIRTY_POLICY_DEGRADE),
 			-EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, (int)rig_query(rig->hd).policy, plain);
 }
@@ -510,7 +512,9 @@ static void a_domain_of_another_iommu_is_told_apart(struct kunit *test)
 	hd->unit = 1;
 	expect_verdict(test, hd, dev, IOMMU_DIRTY_VERDICT_FOREIGN, off, flags);
 	KUNIT_ASSERT_EQ(test,
-			iommu_dirty_set_policy(&hd->domain, test, degrade), 0);
+			iommu_dirty_set_policy(&hd->domain, test,
+					       IOMMU_DIRTY_POLICY_DEGRADE),
+			0);
 	KUNIT_ASSERT_EQ(test, rig_start(hd, test), 0);
 	expect_verdict(test, hd, dev, IOMMU_DIRTY_VERDICT_FOREIGN, exact,
 		       flags);

@@ -67,11 +67,13 @@ static bool is_eventfd(const struct notifier_block *nb,
 static void tell(struct iommu_dirty_domain *dd, unsigned int events)
 {
 	struct iommu_dirty_info info;
+	int idx;
 
 	iommu_dirty_snapshot(dd, &info);
 	trace_iommu_dirty_notify(dd, events, info.seq);
-	guard(srcu)(&calls);
+	idx = srcu_read_lock(&calls);
 	raw_notifier_call_chain(&dd->listeners, events, &info);
+	srcu_read_unlock(&calls, idx);
 }
 
 void iommu_dirty_notify_work(struct work_struct *work)
