@@ -11,12 +11,12 @@ case $flavour in
 *arm64*) arch=arm64 ;;
 *) arch=amd64 ;;
 esac
-qemu=$("$repo/scripts/build-qemu.sh")
-kernel=$("$repo/scripts/build-kernel.sh" "$flavour")
+qemu=$(built build-qemu.sh)
+kernel=$(built build-kernel.sh "$flavour")
 initrd=$cache/initramfs/$arch-$(echo "${PROGRAMS:-}" | sha256sum | cut -c1-8).cpio.gz
 bin='' files=''
 if [ -n "${PROGRAMS:-}" ]; then
-	bin=$("$repo/scripts/build-tools.sh" "$arch")
+	bin=$(built build-tools.sh "$arch")
 	for p in $PROGRAMS; do files="$files $bin/$p"; done
 fi
 # shellcheck disable=SC2086 # $files is a list

@@ -43,7 +43,7 @@ pristine=$("$repo/scripts/linux-source.sh")
 here=$cache/k-$(echo "$pristine" | sha256sum | cut -c1-8)
 out=${OUT:-$here/$flavour}
 [ -d "$out" ] || need_disk 6
-lock "build-$(echo "$out" | sha256sum | cut -c1-8)"
+lock "build-${out##*/}-$(echo "$out" | sha256sum | cut -c1-8)"
 if [ -n "${TREE:-}" ]; then
 	tree=$TREE
 else

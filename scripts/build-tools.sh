@@ -11,7 +11,7 @@ arm64)	flavour=arm64 cross=aarch64-linux-gnu- tools=tools-arm64 ;;
 *)	die "no architecture '$arch'" ;;
 esac
 need "${cross}gcc" make rsync
-kernel=$("$repo/scripts/build-kernel.sh" $flavour headers)
+kernel=$(built build-kernel.sh $flavour headers)
 out=${kernel%/*}/$tools
 headers=$kernel/usr/include
 lock "$tools"
@@ -19,7 +19,8 @@ mkdir -p "$out/obj" "$out/bin"
 
 run_logged "tools, $arch" 20 15 "$out/tools.log" make -C "$repo/tools" \
 	O="$out/obj" KHDR="$headers" CC="${cross}gcc" AR="${cross}ar" -j"$J" static
-find "$out/obj" -maxdepth 1 -type f -perm -100 -exec cp -p {} "$out/bin/" \;
+# (rsync, because another stage may be reading them: it replaces what has changed.)
+find "$out/obj" -maxdepth 1 -type f -perm -100 -exec rsync -t -p {} "$out/bin/" \;
 
 if [ "$arch" = amd64 ]; then
 	selftests=$("$repo/scripts/linux-source.sh")/tools/testing/selftests/iommu
@@ -35,6 +36,6 @@ if [ "$arch" = amd64 ]; then
 	run_logged "kernel iommu selftests" 4 10 "$out/selftests.log" \
 		make -C "$selftests" OUTPUT="$out/selftests" \
 		KHDR_INCLUDES="-isystem $headers $compat" LDFLAGS=-static
-	cp -p "$out/selftests/iommufd" "$out/selftests/iommufd_fail_nth" "$out/bin/"
+	rsync -t -p "$out/selftests/iommufd" "$out/selftests/iommufd_fail_nth" "$out/bin/"
 fi
 echo "$out/bin"

@@ -18,8 +18,8 @@ START = re.compile(r'^K?TAP version \d+')
 
 
 class Parser:
-    def __init__(self, suite):
-        self.suite, self.cases = suite, []
+    def __init__(self):
+        self.cases = []
         self.reset()
 
     def reset(self):
@@ -74,14 +74,19 @@ class Parser:
             self.names[len(m[1]) // 4] = m[2]
 
 
-def main():
-    parser = Parser(sys.argv[1])
-    with open(sys.argv[2], errors='replace') if len(sys.argv) > 2 else sys.stdin as f:
-        for line in f:
-            parser.feed(line)
+def cases(suite, lines):
+    """Return (status, name, reason) of all cases."""
+    parser = Parser()
+    for line in lines:
+        parser.feed(line)
     parser.finish()
-    for status, name, reason in parser.cases:
-        print(status, f'{parser.suite}: {name}', reason, sep='\t')
+    return [(status, f'{suite}: {name}', reason) for status, name, reason in parser.cases]
+
+
+def main():
+    with open(sys.argv[2], errors='replace') if len(sys.argv) > 2 else sys.stdin as f:
+        for case in cases(sys.argv[1], f):
+            print(*case, sep='\t')
 
 
 if __name__ == '__main__':

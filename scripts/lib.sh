@@ -30,8 +30,23 @@ lock() {
 	mkdir -p "$cache/locks"
 	exec 9>"$cache/locks/$1"
 	flock -n 9 && return
-	say "waiting for another run that uses $1 ..."
+	say "waiting for another stage or run that uses $1 ..."
 	flock 9
+}
+
+# built SCRIPT ARG...: what scripts/SCRIPT answers. In a run of test.sh, which sets BUILT, it
+# runs once, also if two stages ask at a time.
+built() {
+	[ -n "${BUILT:-}" ] || { _script=$1; shift; "$repo/scripts/$_script" "$@"; return; }
+	_answer=$BUILT/$(echo "$*" | tr ' /' '__')
+	(
+		exec 8>"$_answer.lock"
+		flock -n 8 || { say "waiting for another stage that builds $* ..."; flock 8; }
+		[ ! -f "$_answer" ] || exit 0
+		_script=$1; shift
+		"$repo/scripts/$_script" "$@" 8>&- >"$_answer.new" && mv "$_answer.new" "$_answer"
+	) || return
+	cat "$_answer"
 }
 
 # need_disk GIB: the cache's file system must have that much free.
@@ -58,9 +73,11 @@ run_logged() {
 	"$@" >"$_log" 2>&1 </dev/null 9>&- &
 	_pid=$!
 	trap 'kill "$_pid" 2>/dev/null; exit 130' INT TERM
+	_nap=0.1
 	while kill -0 "$_pid" 2>/dev/null; do
-		sleep 1
+		sleep $_nap
 		_t=$(($(date +%s) - _t0))
+		[ "$_t" -lt 3 ] || _nap=1
 		_n=$(wc -l <"$_log")
 		if [ -t 2 ]; then
 			printf '\r%s: %s, %d steps%s \033[K' "$_label" "$(clock "$_t")" "$_n" "$_of" >&2

@@ -19,6 +19,7 @@ dest=$1
 [ $# -lt 2 ] || repo=$(CDPATH='' cd -- "$2" && pwd)
 need patch spatch rsync
 pristine=$("$repo/scripts/linux-source.sh")
+lock "tree-${dest##*/}-$(echo "$dest" | sha256sum | cut -c1-8)"
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT

@@ -15,6 +15,6 @@ say "$3, stage $4"
 "$repo/scripts/boot.sh" "$1" "$log" 'echo "# booted, KUnit ran before this"' \
 	--append "iommu_dirty_kunit.driver=$3-$4 ${5:-}" \
 	--allow 'DMAR: .*fault|AMD-Vi: Event logged|arm-smmu-v3 .*event 0x\w+ received' \
-	--timeout 900 -- $args >&2 || status=$?
+	--timeout 1800 -- $args >&2 || status=$?
 cat "$log"
 exit "$status"

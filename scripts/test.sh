@@ -1,13 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# test.sh [NAME...]: run the test stages, scripts/stages/*, in order: all, or those whose
-# name contains a NAME. A stage prints TAP on stdout. Whatever it reports, a stage that
-# ends with another status than 0, or reports nothing, is a failure.
+# test.sh [NAME...]: run the test stages, scripts/stages/*: all, or those whose name
+# contains a NAME. A stage prints TAP on stdout. Whatever it reports, a stage that ends with
+# another status than 0, or reports nothing, is a failure. They start in order, SLOTS at a
+# time: two, where there are two processors and memory for two guests.
 . "$(dirname "$0")/lib.sh"
 
 results=$cache/results
 mkdir -p "$results"
+lock results
 rm -f "$results"/*.tap "$results"/*.cases
+if [ -z "${SLOTS:-}" ]; then
+	SLOTS=2
+	[ "$(nproc)" -gt 1 ] && awk '$1 == "MemAvailable:" && $2 < 7 * 1048576 { exit 1 }' /proc/meminfo ||
+		SLOTS=1
+fi
+case $SLOTS in *[!0-9]* | 0) die "SLOTS=$SLOTS is not a number of stages" ;; esac
 t_all=$(date +%s)
 tab=$(printf '\t')
 
@@ -18,22 +26,20 @@ wanted() {
 	return 1
 }
 
+stages=
 for stage in "$repo"/scripts/stages/*; do
 	name=${stage##*/} name=${name#*-}
-	wanted "$name" "$@" || continue
-	say "== $name: $(sed -n 's/^# Stage: //p' "$stage")"
-	t0=$(date +%s) status=0
-	RESULTS=$results "$stage" >"$results/$name.tap" </dev/null || status=$?
-	python3 "$repo/scripts/ktap.py" "$name" "$results/$name.tap" >"$results/$name.cases"
-	if [ "$status" -ne 0 ] && ! grep -q "^fail$tab" "$results/$name.cases"; then
-		echo "fail$tab$name: the stage itself${tab}ended with status $status" >>"$results/$name.cases"
-	elif [ ! -s "$results/$name.cases" ]; then
-		echo "fail$tab$name: the stage itself${tab}reported no test" >>"$results/$name.cases"
-	fi
-	grep "^fail$tab" "$results/$name.cases" | head -20 >&2 || :
-	say "== $name: $(cut -f1 "$results/$name.cases" | sort | uniq -c | awk '{ printf "%s%d %s", s, $1, $2; s = ", " }')" \
-		"in $(clock $(($(date +%s) - t0)))"
+	! wanted "$name" "$@" || stages="$stages $stage"
 done
+
+BUILT=$(mktemp -d)
+export BUILT
+# shellcheck disable=SC2086 # a list
+python3 "$repo/scripts/stages.py" "$results" "$SLOTS" $stages 9>&- &
+pid=$!
+trap 'rm -rf "$BUILT"' EXIT
+trap 'trap "" INT TERM HUP; kill "$pid"; wait "$pid"; exit 130' INT TERM HUP
+wait "$pid"
 
 count() { cat "$results"/*.cases 2>/dev/null | grep -c "^$1$tab" || :; }
 # The table of the conformance suite has its own list of what was skipped.
