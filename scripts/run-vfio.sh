@@ -20,11 +20,19 @@ intel-* | amd-* | arm-*) die "no kernel '$1': choose ours, stock or debug" ;;
 *) die "VENDOR=$vendor: choose intel, amd or arm" ;;
 esac
 log=$2 command=$3
+gigantic='hugepagesz=1G hugepages=1'
+if [ "$vendor" = arm ]; then	# see scripts/config/arm64.config
+	gigantic=
+	command="pages=/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages
+		echo 1 >\$pages
+		[ \$(cat \$pages) = 1 ] || { echo 'no huge page of 1 GiB'; exit 1; }
+		$command"
+fi
 
 args=$("$repo/scripts/iommu-args.sh" "$vendor" "$stage")
 say "$vendor, stage $stage"
 export PROGRAMS='dirty-demo dirty-compare dirty-e2e dirty-lifecycle dirty-cost'
 # shellcheck disable=SC2086 # words
 exec "$repo/scripts/boot.sh" "$flavour" "$log" "$command" --memory 4G --timeout "${TIMEOUT:-900}" \
-	--append "vfio-pci.ids=1234:11e8 hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" \
+	--append "vfio-pci.ids=1234:11e8 $gigantic hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" \\
 	${GUEST_ARGS:-} -- $args
