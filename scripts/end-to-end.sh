@@ -7,17 +7,20 @@ seed=${SEED:-1}
 demo='dirty-demo --color=never --redraw=never'
 guests=
 
-# run NAME KERNEL STAGE COMMAND: one guest. TAP on its output goes to ours; whether the
+# run NAME KERNEL STAGE COMMAND...: one guest. TAP on its output goes to ours; whether the
 # guest as a whole did well, kernel log included, is one more result.
 run() {
-	_ok=ok _base=$RESULTS/e2e-$VENDOR-$1
-	STAGE=$3 "$repo/scripts/run-vfio.sh" "$2" "$_base.log" "$4" >"$_base.txt" || _ok='not ok'
+	_ok=ok _name=$1 _kernel=$2 _stage=$3 _base=$RESULTS/e2e-$VENDOR-$1 _all='rc=0'
+	shift 3
+	for _command; do _all="$_all; $_command || rc=1"; done
+	STAGE=$_stage "$repo/scripts/run-vfio.sh" "$_kernel" "$_base.log" "$_all; exit \$rc" \
+		>"$_base.txt" || _ok='not ok'
 	if grep -q '^TAP version' "$_base.txt"; then
 		grep -v '^demo' "$_base.txt"
 	else
 		tail -n 2 "$_base.txt" >&2
 	fi
-	guests="$guests$_ok - guest $1
+	guests="$guests$_ok - guest $_name
 "
 }
 

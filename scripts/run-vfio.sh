@@ -34,5 +34,5 @@ say "$vendor, stage $stage"
 export PROGRAMS='dirty-demo dirty-compare dirty-e2e dirty-lifecycle dirty-cost'
 # shellcheck disable=SC2086 # words
 exec "$repo/scripts/boot.sh" "$flavour" "$log" "$command" --memory 4G --timeout "${TIMEOUT:-900}" \
-	--append "vfio-pci.ids=1234:11e8 $gigantic hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" \\
+	--append "vfio-pci.ids=1234:11e8 $gigantic hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" \
 	${GUEST_ARGS:-} -- $args
