@@ -6,9 +6,10 @@ compares them with what the AMD I/O virtualization specification says.
 import subprocess
 import tempfile
 
-from amdvi import (ACCESSED, ADDRESS, Amdvi, CONTROL, DIRTY, DOMAIN, EFR, ENABLE,
-                   EPHSUP, EVENTS, EVT_TAIL, HASUP, HDSUP, ILLEGAL_ENTRY, PAGE_FAULT,
-                   PAGE_TABLE_ERROR, PE, PR, PRESENT, READ, REGS, RW, RZ, WRITE)
+from amdvi import (ACCESSED, ADDRESS, Amdvi, COMMANDS_RUN, CONTROL, DIRTY, DOMAIN, EFR,
+                   ENABLE, EPHSUP, EVENTS, EVENTS_RUN, EVENT_INTERRUPT, EVENT_OVERFLOW,
+                   EVT_TAIL, HASUP, HDSUP, ILLEGAL_ENTRY, PAGE_FAULT, PAGE_TABLE_ERROR, PE,
+                   PR, PRESENT, READ, REGS, RW, RZ, STATUS, WRITE)
 from qtest import Q35
 from race import SharedMemory
 from suite import Suite, same
@@ -804,8 +805,27 @@ def event_log_wraps_and_overflows():
             m.vi.dma_write(m.iova)
         tail = m.vi.reg(EVT_TAIL)
         same('full', (tail + 16) % 0x1000, m.vi.evt_head)
-        same('overflow', m.vi.reg(0x2020) & 1, 1)
+        same('overflow', m.vi.reg(STATUS) & EVENT_OVERFLOW, EVENT_OVERFLOW)
         same('events', sum(m.vi.event() is not None for _ in range(300)), 255)
+        m.vi.writel(REGS + STATUS, EVENT_OVERFLOW)
+        same('overflow', m.vi.reg(STATUS) & EVENT_OVERFLOW, 0)
+        m.write_blocked(RW | PR | PE)
+
+
+@case()
+def ones_clear_bits_of_the_status():
+    with Mapped(flags=READ) as m:
+        same('at first', m.vi.reg(STATUS), EVENTS_RUN | COMMANDS_RUN)
+        for write in m.vi.writel, m.vi.writeq:
+            m.write_blocked(RW | PR | PE)
+            after = m.vi.reg(STATUS)
+            same('event', after & EVENT_INTERRUPT, EVENT_INTERRUPT)
+            write(REGS + STATUS, 0)
+            same('zeros written', m.vi.reg(STATUS), after)
+            write(REGS + STATUS, EVENT_OVERFLOW | EVENTS_RUN)
+            same('others written', m.vi.reg(STATUS), after)
+            write(REGS + STATUS, EVENT_INTERRUPT)
+            same('one written', m.vi.reg(STATUS), after & ~EVENT_INTERRUPT)
 
 
 @case()
