@@ -31,6 +31,8 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   VENDOR=NAME   IOMMU to emulate, for demo, compare and cost: intel, amd, or arm (an
 #?                 arm64 guest); for compare and cost also all
 #?   ONLY="A B"    make test: just the stages whose name contains A or B
+#?   SLOTS=N       make test: stages that run at a time (2, or 1 with one processor or
+#?                 less than 7 GiB of free memory)
 #?   KDIR=DIR      another unbuilt Linux 6.12.y source tree, in place of Debian's
 #?   QEMU_SRC=DIR  another QEMU source tree, in place of Debian's
 #?   DEST=DIR      where make kernel-tree puts the tree (./linux)

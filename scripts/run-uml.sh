@@ -8,7 +8,7 @@ image=${1:?usage: run-uml.sh IMAGE [PARAMETER...]}
 shift
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-timeout -k 10 "${TIMEOUT:-1200}" "$image" mem=1G kunit_shutdown=halt console=tty \
+timeout -k 10 "${TIMEOUT:-900}" "$image" mem=1G kunit_shutdown=halt console=tty \
 	"$@" >"$log" 2>&1 </dev/null || echo "uml ended with status $?" >>"$log"
 cat "$log"
 echo "KTAP version 1"
