@@ -363,23 +363,28 @@ static bool claims(const struct iommu_domain *domain)
 static int capability(struct iommu_domain *domain, struct device *dev,
 		      ioasid_t pasid, struct iommu_dirty_caps *caps)
 {
+	struct hwm_domain *hd = domain ? to_hwm_domain(domain) : NULL;
 	struct hwm_device *hdev = dev ? to_hwm_device(dev) : NULL;
 	struct hwm_model *hw;
 	int ret;
 
 	if (dev && dev->iommu->iommu_dev->ops != &hwm_iommu_ops)
 		return -ENODEV;
-	hw = domain ? to_hwm_domain(domain)->hw : hdev->hw;
+	hw = hd ? hd->hw : hdev->hw;
 
 	ret = hwm_step_begin(hw, HWM_CAPABILITY);
 	if (ret)
 		return ret;
-	if (domain && hdev && to_hwm_domain(domain)->unit != hdev->unit)
+	if (hd && hdev && hd->unit != hdev->unit)
 		return -EINVAL;
+	if (hw->mute && hw->mute == (hdev ? (void *)hdev : (void *)hd))
+		return -EIO;
 	caps->stage = hw->kind->fmt->stage;
 	if (domain)
 		caps->leaf_sizes = domain->pgsize_bitmap;
 	caps->flags |= hdev ? hdev->caps : hw->caps;
+	if (hd)
+		caps->flags &= ~hd->lacks;
 	return hwm_step_end(hw, HWM_CAPABILITY, 0);
 }
 

@@ -199,6 +199,7 @@ struct hwm_fault {
  * @hd: and D, with @ha
  * @rnd: which entry of a run hardware sets D in
  * @fault: what to make fail
+ * @mute: ->capability fails for this device, or for the table of this domain
  * @refused: writes that were not let through although the page is writable
  * @may_refuse: that is not an error
  * @calls: times each step began
@@ -218,6 +219,7 @@ struct hwm_model {
 	bool hd;
 	struct rnd_state rnd;
 	struct hwm_fault fault;
+	const void *mute;
 	unsigned int refused;
 	bool may_refuse;
 	unsigned int calls[HWM_NR_STEPS];
@@ -239,6 +241,7 @@ struct hwm_model {
  * @map_lock: stands for the consumer's lock on what is mapped
  * @oracle: what was mapped and written
  * @unit: of the IOMMUs, to which alone its devices may belong
+ * @lacks: what this table cannot do, of hwm_model.caps
  * @contexts: contexts that a flush reaches
  * @recording: what attach gives to new contexts
  * @held: entries in which D is set later
@@ -254,6 +257,7 @@ struct hwm_domain {
 	struct mutex map_lock; /* what is mapped */
 	struct oracle oracle;
 	unsigned int unit;
+	u32 lacks;
 	struct list_head contexts;
 	bool recording;
 	u64 *held[HWM_HELD];

@@ -165,7 +165,7 @@ u64 *hwm_find_leaf(struct hwm_domain *hd, unsigned long iova,
 	}
 }
 
-/* One leaf: an entry, or a run of them */
+/* One leaf: an entry, or a run of them. A device may look at any time. */
 static int map_leaf(struct hwm_domain *hd, unsigned long iova,
 		    unsigned long size, bool writable)
 {
@@ -175,6 +175,7 @@ static int map_leaf(struct hwm_domain *hd, unsigned long iova,
 	unsigned int shift = hwm_level_shift(fmt, level);
 	unsigned long i, nr = size >> shift;
 	u64 *entry, value;
+	bool table = false;
 
 	if (WARN_ON(nr > 1 && (!fmt->run_bits || nr != BIT(fmt->run_bits(level)))))
 		return -EINVAL;
@@ -184,9 +185,16 @@ static int map_leaf(struct hwm_domain *hd, unsigned long iova,
 	value = fmt->leaf_entry(iova, level, writable);
 	if (nr > 1)
 		value = fmt->run_entry(value, level);
-	for (i = 0; i < nr; i++)
+	spin_lock(&hd->hw->lock);
+	for (i = 0; i < nr; i++) {
+		table |= entry[i];
 		WRITE_ONCE(entry[i],
 			   fmt->run_copies ? value : value + (i << shift));
+	}
+	spin_unlock(&hd->hw->lock);
+	/* A table that was left empty may be cached */
+	if (table)
+		hwm_invalidate(hd, iova, iova + size - 1, false);
 	return 0;
 }
 
@@ -199,11 +207,6 @@ int hwm_map(struct hwm_domain *hd, unsigned long iova, unsigned long size,
 	int ret;
 
 	guard(mutex)(&hd->map_lock);
-	for (done = 0; done < size; done += leaf_size) {
-		ret = map_leaf(hd, iova + done, leaf_size, writable);
-		if (ret)
-			return ret;
-	}
 	span = oracle_span_new(&hd->oracle, iova, iova + size - 1, leaf_size,
 			       writable);
 	if (!span)
@@ -214,6 +217,12 @@ int hwm_map(struct hwm_domain *hd, unsigned long iova, unsigned long size,
 	spin_lock(&hd->hw->lock);
 	oracle_add(&hd->oracle, span);
 	spin_unlock(&hd->hw->lock);
+
+	for (done = 0; done < size; done += leaf_size) {
+		ret = map_leaf(hd, iova + done, leaf_size, writable);
+		if (ret)
+			return ret;
+	}
 	return 0;
 }
 
@@ -224,6 +233,7 @@ void hwm_unmap(struct hwm_domain *hd, unsigned long iova, unsigned long size)
 	unsigned long done = 0;
 
 	guard(mutex)(&hd->map_lock);
+	spin_lock(&hd->hw->lock);
 	while (done < size) {
 		unsigned int level;
 		u64 *entry = hwm_find_leaf(hd, iova + done, &level);
@@ -233,6 +243,7 @@ void hwm_unmap(struct hwm_domain *hd, unsigned long iova, unsigned long size)
 		WRITE_ONCE(*entry, 0);
 		done += BIT(hwm_level_shift(hd->hw->kind->fmt, level));
 	}
+	spin_unlock(&hd->hw->lock);
 	hwm_invalidate(hd, iova, iova + size - 1, false);
 
 	spin_lock(&hd->hw->lock);
