@@ -7,10 +7,11 @@ check:       ; @scripts/setup.sh check && scripts/check.sh
 compare:     ; @scripts/setup.sh demo && scripts/compare.sh
 cost:        ; @scripts/setup.sh demo && scripts/cost.sh
 mutants:     ; @scripts/setup.sh demo && scripts/mutants.sh
+soak:        ; @scripts/setup.sh demo && scripts/soak.sh
 kernel-tree: ; @scripts/setup.sh demo && scripts/kernel-tree.sh
 clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 
-.PHONY: help demo test check compare cost mutants kernel-tree clean
+.PHONY: help demo test check compare cost mutants soak kernel-tree clean
 
 #? IOMMU dirty tracking, an overlay on Linux 6.12. On Debian 12 or 13, x86_64:
 #?
@@ -20,13 +21,15 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   make compare      stock kernel and this one, side by side
 #?   make cost         what map, unmap and attach cost beside the stock kernel's, tracking off
 #?   make mutants      break the code on purpose: a test must notice each time
+#?   make soak         random operations with ever new seeds, for an hour
 #?   make kernel-tree  a plain kernel tree with the changes, to read, diff and build
 #?   make clean        remove all that was built (~/.cache/iommu-dirty)
 #?
 #? Variables, as in "make demo STAGE=2":
 #?   SCENARIO=lifecycle  make demo: devices that can and cannot be tracked come and go
 #?   ROUNDS=N      rounds of the demo, of the end-to-end tests
-#?   SEED=N        seed of their random choices, to repeat a run
+#?   SEED=N        seed of their random choices, to repeat a run; of make soak, the first
+#?   DURATION=N    seconds that make soak lasts (3600)
 #?   STAGE=1|2     first or second stage translation
 #?   VENDOR=NAME   IOMMU to emulate, for demo, compare and cost: intel, amd, or arm (an
 #?                 arm64 guest); for compare and cost also all
