@@ -369,51 +369,65 @@ static void untrackable_before_start(struct fixture *f)
 
 /* ---- Announcements. ---- */
 
-/* The query has changed by now; a signal says so, and there are not too many. */
-static void expect_event(struct fixture *f, const char *what, int events, __u64 *seq)
-{
-	__u64 changes = query(f).out_seq - *seq, signals;
+/* An eventfd, and what has come of it; a signal may be late. */
+struct watch {
+	int fd;
+	__u64 first_seq, seq, signals;
+};
 
-	expect(changes, "%s: seq stays at %llu", what, *seq);
-	signals = events_take(events, true);
+static void watch_open(struct watch *w, struct fixture *f)
+{
+	w->fd = events_open(f->rig.iommufd, f->s.hwpt);
+	need(w->fd, "eventfd");
+	w->first_seq = query(f).out_seq;
+	w->seq = w->first_seq;
+	w->signals = 0;
+}
+
+/* The query has changed by now; a signal says so, and there are not too many. */
+static void expect_event(struct fixture *f, const char *what, struct watch *w)
+{
+	__u64 seq = query(f).out_seq, signals;
+
+	expect(seq > w->seq, "%s: seq stays at %llu", what, w->seq);
+	signals = events_take(w->fd, true);
 	expect(signals, "%s: no signal", what);
-	expect(signals <= changes, "%s: %llu signals for %llu changes", what, signals, changes);
-	*seq += changes;
+	w->seq = seq;
+	w->signals += signals;
+	expect(w->signals <= seq - w->first_seq, "%s: %llu signals for %llu changes", what,
+	       w->signals, seq - w->first_seq);
 }
 
 static void eventfd_signals(struct fixture *f)
 {
-	int events, other;
-	__u64 seq;
+	struct watch one, two;
 
 	open_with(f, 0);
-	events = events_open(f->rig.iommufd, f->s.hwpt);
-	need(events, "eventfd");
-	other = events_open(f->rig.iommufd, f->s.hwpt);
-	need(other, "a second eventfd");
-	expect(!events_take(events, false), "signalled by nothing");
-	seq = query(f).out_seq;
+	watch_open(&one, f);
+	watch_open(&two, f);
+	expect(!events_take(one.fd, false), "signalled by nothing");
 	start(f);
-	expect_event(f, "start", events, &seq);
-	expect(events_take(other, true), "the second eventfd: no signal");
+	expect_event(f, "start", &one);
+	expect_event(f, "the second eventfd", &two);
 	expect_rc("start again", hwpt_set_dirty(f->rig.iommufd, f->s.hwpt, true), 0);
 	scribble(f, 0);
 	expect_all(f, "a read", 0);
 	expect_rc("an unknown policy", set_policy(f, 77), -EOPNOTSUPP);
-	expect(!events_take(events, false), "signalled by what changes nothing");
+	expect(!events_take(one.fd, false), "signalled by what changes nothing");
 	policy(f, DEGRADE);
-	expect_event(f, "policy", events, &seq);
+	expect_event(f, "policy", &one);
 	expect_rc("detach", space_detach(&f->s, 0), 0);
-	expect_event(f, "detach", events, &seq);
+	expect_event(f, "detach", &one);
 	expect_rc("attach", space_attach(&f->s, 0), 0);
-	expect_event(f, "attach", events, &seq);
+	expect_event(f, "attach", &one);
 	stop(f);
-	expect_event(f, "stop", events, &seq);
+	expect_event(f, "stop", &one);
 	expect_rc("detach", space_detach(&f->s, 0), 0);
-	expect_event(f, "detach", events, &seq);
+	expect_event(f, "detach", &one);
+	expect_event(f, "the second eventfd", &two);
 	expect_rc("destroy", iommufd_destroy(f->rig.iommufd, f->s.hwpt), 0);
-	expect(events_take(events, true), "destroy: no signal");
-	expect(events_take(other, true), "the second eventfd: no last signal");
+	expect(events_take(one.fd, true), "destroy: no signal");
+	expect(events_take(two.fd, true), "the second eventfd: no last signal");
 }
 
 /* ---- Devices and consumers that go away. ---- */
