@@ -21,6 +21,7 @@ import ktap
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 running = {}            # name -> process, the leader of a session
 changed = threading.Condition()
+broken = []             # names of stages whose results could not be had
 
 
 def say(line):
@@ -50,19 +51,10 @@ def pass_on(name, stage):
         say(f'[{name}] {line.rstrip()}')
 
 
-def follow(name, stage):
-    """Wait for the end of a stage and write down what came out."""
-    t0 = time.monotonic()
-    reader = None
-    if stage.stderr:
-        reader = threading.Thread(target=pass_on, args=(name, stage))
-        reader.start()
-    status = stage.wait()
-    end({stage.pid})    # what it should not have left behind
-    if reader:
-        reader.join()
+def report(name, stage, t0):
+    """Write down what came out of a stage that has ended."""
     tap = os.path.join(results, name + '.tap')
-    found = outcome(name, tap, status)
+    found = outcome(name, tap, stage.returncode)
     with open(os.path.join(results, name + '.cases'), 'w') as f:
         f.writelines('\t'.join(case) + '\n' for case in found)
     counts = Counter(case[0] for case in found)
@@ -72,8 +64,28 @@ def follow(name, stage):
         for case in [case for case in found if case[0] == 'fail'][:20]:
             say('\t'.join(case))
         say(f'== {name}: {text} in {minutes}:{seconds:02}')
-        del running[name]
-        changed.notify()
+
+
+def follow(name, stage):
+    """Wait for the end of a stage. Should this fail, so has the run."""
+    t0 = time.monotonic()
+    reader = None
+    try:
+        if stage.stderr:
+            reader = threading.Thread(target=pass_on, args=(name, stage))
+            reader.start()
+        stage.wait()
+        end({stage.pid})    # what it should not have left behind
+        if reader:
+            reader.join()
+        report(name, stage, t0)
+    except Exception as trouble:    # the others go on
+        say(f'{name}: {trouble!r}')
+        broken.append(name)
+    finally:
+        with changed:
+            del running[name]
+            changed.notify()
 
 
 def start(path, name):
@@ -134,6 +146,7 @@ def main():
                 changed.wait_for(lambda: not running)
     with changed:
         changed.wait_for(lambda: not running)
+    sys.exit(bool(broken))
 
 
 results, slots = sys.argv[1], int(sys.argv[2])

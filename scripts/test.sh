@@ -39,7 +39,7 @@ python3 "$repo/scripts/stages.py" "$results" "$SLOTS" $stages 9>&- &
 pid=$!
 trap 'rm -rf "$BUILT"' EXIT
 trap 'trap "" INT TERM HUP; kill "$pid"; wait "$pid"; exit 130' INT TERM HUP
-wait "$pid"
+wait "$pid" || echo "fail${tab}the run itself${tab}ended with status $?" >"$results/run.cases"
 
 count() { cat "$results"/*.cases 2>/dev/null | grep -c "^$1$tab" || :; }
 # The table of the conformance suite has its own list of what was skipped.
