@@ -119,8 +119,12 @@ static void compare(struct machine *m, int domain,
 
 static bool heard(struct machine_ear *ear, unsigned long events, u64 seq)
 {
-	guard(spinlock)(&ear->lock);
-	return (ear->events & events) == events && ear->seq >= seq;
+	bool all;
+
+	spin_lock(&ear->lock);
+	all = (ear->events & events) == events && ear->seq >= seq;
+	spin_unlock(&ear->lock);
+	return all;
 }
 
 /* Wait until the listener knows all that has happened */
