@@ -378,13 +378,9 @@ int iommu_dirty_set_policy(struct iommu_domain *domain, const void *owner,
 		return -EINVAL;
 	if ((unsigned int)policy > IOMMU_DIRTY_POLICY_DEGRADE)
 		return -EOPNOTSUPP;
-	if (!iommu_dirty_trackable(domain))
-		return -EOPNOTSUPP;
-	dd = iommu_dirty_state(domain, GFP_KERNEL);
-	if (!dd)
-		return -ENOMEM;
-	if (dd->domain != domain)
-		return -EOPNOTSUPP;
+	dd = iommu_dirty_own_state(domain);
+	if (IS_ERR(dd))
+		return PTR_ERR(dd);
 
 	guard(rwsem_write)(&dd->attach_lock);
 	if (dd->mode != IOMMU_DIRTY_MODE_OFF && dd->owner != owner)

@@ -256,6 +256,22 @@ struct iommu_dirty_domain *iommu_dirty_state(struct iommu_domain *domain,
 	return dd;
 }
 
+/*
+ * For what a consumer asks of a domain, which may sleep: -EOPNOTSUPP for one that is
+ * never tracked, or a nested child, whose parent has to be asked; -ENOMEM.
+ */
+struct iommu_dirty_domain *iommu_dirty_own_state(struct iommu_domain *domain)
+{
+	struct iommu_dirty_domain *dd;
+
+	if (!iommu_dirty_trackable(domain))
+		return ERR_PTR(-EOPNOTSUPP);
+	dd = iommu_dirty_state(domain, GFP_KERNEL);
+	if (!dd)
+		return ERR_PTR(-ENOMEM);
+	return dd->domain == domain ? dd : ERR_PTR(-EOPNOTSUPP);
+}
+
 void __iommu_dirty_domain_free(struct iommu_domain *domain)
 {
 	struct iommu_dirty_domain *dd = domain->dirty;
@@ -529,13 +545,9 @@ int iommu_dirty_set_feature(struct iommu_domain *domain, const void *owner,
 		return -EOPNOTSUPP;
 	if (value && !mapped)
 		return -EINVAL;
-	if (!iommu_dirty_trackable(domain))
-		return -EOPNOTSUPP;
-	dd = iommu_dirty_state(domain, GFP_KERNEL);
-	if (!dd)
-		return -ENOMEM;
-	if (dd->domain != domain)
-		return -EOPNOTSUPP;
+	dd = iommu_dirty_own_state(domain);
+	if (IS_ERR(dd))
+		return PTR_ERR(dd);
 
 	return value ? start(dd, owner, mapped) : stop(dd, owner);
 }

@@ -104,19 +104,6 @@ void iommu_dirty_post(struct iommu_dirty_domain *dd,
 		iommu_dirty_state_put(dd);
 }
 
-static struct iommu_dirty_domain *listened_state(struct iommu_domain *domain)
-{
-	struct iommu_dirty_domain *dd;
-
-	if (!iommu_dirty_trackable(domain))
-		return ERR_PTR(-EOPNOTSUPP);
-	dd = iommu_dirty_state(domain, GFP_KERNEL);
-	if (!dd)
-		return ERR_PTR(-ENOMEM);
-	/* A nested child's parent has listeners */
-	return dd->domain == domain ? dd : ERR_PTR(-EOPNOTSUPP);
-}
-
 /* The one that is @nb, or @ctx's */
 static struct notifier_block *find_listener(struct iommu_dirty_domain *dd,
 					    const struct notifier_block *nb,
@@ -152,7 +139,7 @@ static struct notifier_block *find_listener(struct iommu_dirty_domain *dd,
 int iommu_dirty_register_notifier(struct iommu_domain *domain,
 				  struct notifier_block *nb)
 {
-	struct iommu_dirty_domain *dd = listened_state(domain);
+	struct iommu_dirty_domain *dd = iommu_dirty_own_state(domain);
 
 	if (IS_ERR(dd))
 		return PTR_ERR(dd);
@@ -178,7 +165,7 @@ EXPORT_SYMBOL_GPL(iommu_dirty_register_notifier);
 int iommu_dirty_unregister_notifier(struct iommu_domain *domain,
 				    struct notifier_block *nb)
 {
-	struct iommu_dirty_domain *dd = listened_state(domain);
+	struct iommu_dirty_domain *dd = iommu_dirty_own_state(domain);
 
 	if (IS_ERR(dd))
 		return PTR_ERR(dd);
@@ -204,7 +191,7 @@ EXPORT_SYMBOL_GPL(iommu_dirty_notifier_sync);
 /* Takes over the caller's reference to @ctx, if all is well */
 static int add_eventfd(struct iommu_domain *domain, struct eventfd_ctx *ctx)
 {
-	struct iommu_dirty_domain *dd = listened_state(domain);
+	struct iommu_dirty_domain *dd = iommu_dirty_own_state(domain);
 	struct eventfd_listener *listener __free(kfree) = NULL;
 
 	if (IS_ERR(dd))
@@ -225,7 +212,7 @@ static int add_eventfd(struct iommu_domain *domain, struct eventfd_ctx *ctx)
 static int remove_eventfd(struct iommu_domain *domain,
 			  const struct eventfd_ctx *ctx)
 {
-	struct iommu_dirty_domain *dd = listened_state(domain);
+	struct iommu_dirty_domain *dd = iommu_dirty_own_state(domain);
 	struct notifier_block *nb;
 
 	if (IS_ERR(dd))

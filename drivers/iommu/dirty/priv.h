@@ -97,6 +97,7 @@ extern struct list_head iommu_dirty_domains;
 extern struct mutex iommu_dirty_domains_lock;
 struct iommu_dirty_domain *iommu_dirty_state(struct iommu_domain *domain,
 					     gfp_t gfp);
+struct iommu_dirty_domain *iommu_dirty_own_state(struct iommu_domain *domain);
 void iommu_dirty_state_put(struct iommu_dirty_domain *dd);
 void iommu_dirty_snapshot(struct iommu_dirty_domain *dd,
 			  struct iommu_dirty_info *info);
