@@ -432,19 +432,6 @@ static void eventfd_signals(struct fixture *f)
 
 /* ---- Devices and consumers that go away. ---- */
 
-static int pci_write(const char *path, const char *string)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, string, strlen(string)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 /* Taking a device away waits until user space has closed it. */
 struct taker {
 	char path[256];
@@ -457,7 +444,7 @@ static void *take_away(void *arg)
 {
 	struct taker *t = arg;
 
-	t->rc = pci_write(t->path, t->what);
+	t->rc = sysfs_write(t->path, t->what);
 	return NULL;
 }
 
@@ -497,7 +484,7 @@ static void leaves_and_returns(struct fixture *f, bool unplug)
 	race_finish(&race, &t);
 	/* Before anything else: the cases after this one need the device. */
 	if (unplug)
-		expect_rc("rescan", pci_write("/sys/bus/pci/rescan", "1"), 0);
+		expect_rc("rescan", sysfs_write("/sys/bus/pci/rescan", "1"), 0);
 	expect_rc(taker.path, taker.rc, 0);
 	expect_exact("while the second device left", &t);
 	expect(query(f).out_attached == 1, "%u attached", query(f).out_attached);
@@ -651,8 +638,8 @@ static void suspend(void)
 {
 	double begin = now();
 
-	expect_rc("pm_test", pci_write("/sys/power/pm_test", "core"), 0);
-	expect_rc("suspend", pci_write("/sys/power/state", "mem"), 0);
+	expect_rc("pm_test", sysfs_write("/sys/power/pm_test", "core"), 0);
+	expect_rc("suspend", sysfs_write("/sys/power/state", "mem"), 0);
 	printf("# suspended and resumed in %.1f s\n", now() - begin);
 }
 

@@ -16,7 +16,7 @@
 
 #define PCI_SYSFS "/sys/bus/pci"
 
-static int write_string(const char *path, const char *string)
+int sysfs_write(const char *path, const char *string)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	int rc = 0;
@@ -100,15 +100,15 @@ static int give_to_vfio(const char *name)
 		if (!strcmp(strrchr(driver, '/') + 1, "vfio-pci"))
 			return 0;
 		snprintf(path, sizeof(path), PCI_SYSFS "/devices/%s/driver/unbind", name);
-		rc = write_string(path, name);
+		rc = sysfs_write(path, name);
 		if (rc)
 			return rc;
 	}
 	snprintf(path, sizeof(path), PCI_SYSFS "/devices/%s/driver_override", name);
-	rc = write_string(path, "vfio-pci");
+	rc = sysfs_write(path, "vfio-pci");
 	if (rc)
 		return rc;
-	return write_string(PCI_SYSFS "/drivers_probe", name);
+	return sysfs_write(PCI_SYSFS "/drivers_probe", name);
 }
 
 /* The device node is named for the vfio-dev directory below the device. */

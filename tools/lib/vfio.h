@@ -21,6 +21,9 @@ struct vfio_device {
 	size_t bar0_len;
 };
 
+/* 0 or a negative errno. */
+int sysfs_write(const char *path, const char *string);
+
 /* Names of the PCI devices with this vendor and device ID; returns how many. */
 int pci_find(unsigned int vendor, unsigned int device,
 	     struct pci_name *names, int max);
