@@ -11,7 +11,11 @@
 #   um-off     User-mode Linux, overlaid, CONFIG_IOMMU_DIRTY=n
 #   stock-um   User-mode Linux, the pristine tree
 #   stock-arm64, arm64, arm64-off, arm64-debug  the same for arm64 (cross)
-# TREE=DIR and OUT=DIR name another source tree (left as it is) and build directory.
+# TREE=DIR and OUT=DIR name another source tree and build directory.
+#
+# The build directory is "out" in a tree of the flavour's own, so that every path that the
+# compiler sees is relative, and a flavour that differs little from one that is there already
+# starts from its objects: stock, x86 and x86-off share nearly all of them.
 . "$(dirname "$0")/lib.sh"
 
 flavour=${1:?usage: build-kernel.sh FLAVOUR [MAKE-TARGET...]}
@@ -31,6 +35,12 @@ arm64-off)   frags='guest arm64'			arch=$arm64	steps=1750 secs=240 ;;
 arm64-debug) frags='guest arm64 debug dirty kunit'	arch=$arm64	steps=1900 secs=600 ;;
 *) die "no flavour '$flavour'" ;;
 esac
+case $flavour in	# flavours whose objects are mostly the same
+stock | x86 | x86-off) family='stock x86 x86-off' ;;
+um | um-off | stock-um) family='um um-off stock-um' ;;
+stock-arm64 | arm64 | arm64-off) family='stock-arm64 arm64 arm64-off' ;;
+*) family= ;;
+esac
 case $flavour in
 um* | stock-um) image=linux target=linux ;;
 *arm64*) image=arch/arm64/boot/Image target=Image ;;
@@ -41,18 +51,37 @@ case $arch in *aarch64*) need aarch64-linux-gnu-gcc ;; esac
 
 pristine=$("$repo/scripts/linux-source.sh")
 here=$cache/k-$(echo "$pristine" | sha256sum | cut -c1-8)
-out=${OUT:-$here/$flavour}
+tree=${TREE:-$here/$flavour-tree}
+out=${OUT:-$tree/out}
+lock_of() { echo "build-${1##*/}-$(echo "$1" | sha256sum | cut -c1-8)"; }
 [ -d "$out" ] || need_disk 6
-lock "build-${out##*/}-$(echo "$out" | sha256sum | cut -c1-8)"
-if [ -n "${TREE:-}" ]; then
-	tree=$TREE
-else
+lock "$(lock_of "$out")"
+if [ -z "${TREE:-}" ]; then
 	case $flavour in
-	stock*)	tree=$pristine ;;
-	*)	tree=$here/$flavour-tree
-		"$repo/scripts/overlay.sh" "$tree" "$repo" ;;
+	stock*)	"$repo/scripts/overlay.sh" --stock "$tree" ;;
+	*)	"$repo/scripts/overlay.sh" "$tree" "$repo" ;;
 	esac
 fi
+
+# Start from the objects of a kernel that was built. Sources that differ in the two trees
+# get a fresh time stamp, and files of their own: others are shared with the pristine tree.
+seed() {
+	[ ! -d "$out" ] && [ "$out" = "$tree/out" ] || return 0
+	for from in $family; do
+		from=$here/$from-tree
+		[ -f "$from/out/$image" ] && [ "$from" != "$tree" ] || continue
+		say "$flavour kernel: starts from the objects in $from/out"
+		flock "$cache/locks/$(lock_of "$from/out")" cp -a "$from/out" "$out.part"
+		sort -u "$from/.iommu-dirty/manifest" "$tree/.iommu-dirty/manifest" | while read -r f; do
+			[ ! -f "$tree/$f" ] || { cp "$tree/$f" "$tree/$f.new~" && mv -f "$tree/$f.new~" "$tree/$f"; }
+		done
+		rm -f "$out.part/config.key"
+		mv "$out.part" "$out"
+		return
+	done
+}
+rm -rf "$out.part"
+seed
 mkdir -p "$out"
 
 kmake() {

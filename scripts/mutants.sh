@@ -18,7 +18,7 @@ ls "$repo"/kunit/mutants/*.patch >/dev/null 2>&1 || die "there is no kunit/mutan
 
 run_tests() {	# REPO [PARAMETER]: the cases of a KUnit run on UML with that repository's code
 	"$repo/scripts/overlay.sh" "$here/mutants-tree" "$1" 2>>"$work/log" || return
-	image=$(TREE="$here/mutants-tree" OUT="$here/mutants-um" \
+	image=$(TREE="$here/mutants-tree" \
 		"$repo/scripts/build-kernel.sh" um 2>>"$work/log") || return
 	"$repo/scripts/run-uml.sh" "$image" ${2:+"$2"} >"$work/ktap" 2>&1 || :
 	python3 "$repo/scripts/ktap.py" um "$work/ktap" >"$work/cases"

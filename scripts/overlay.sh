@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # overlay.sh DEST [REPO]: make DEST the pristine tree plus REPO's files and hooks.
+# overlay.sh --stock DEST: make DEST the pristine tree.
 #
 # Works out every new and hooked file in a scratch directory first, and only when all
 # of it is right brings DEST up to date. Files whose content is as it was keep their
@@ -14,7 +15,9 @@
 #   // Options: OPT...    extra options for spatch (none if not given)
 . "$(dirname "$0")/lib.sh"
 
-[ $# -ge 1 ] || die "usage: overlay.sh DEST [REPO]"
+stock=
+[ "${1:-}" != --stock ] || { stock=1; shift; }
+[ $# -ge 1 ] || die "usage: overlay.sh [--stock] DEST [REPO]"
 dest=$1
 [ $# -lt 2 ] || repo=$(CDPATH='' cd -- "$2" && pwd)
 need patch spatch rsync
@@ -27,10 +30,10 @@ new=$stage/new
 mkdir -p "$new" "$cache/hooks"
 
 # New files, at their kernel paths.
-for d in include drivers Documentation; do
+[ -n "$stock" ] || for d in include drivers Documentation; do
 	[ ! -d "$repo/$d" ] || rsync -a "$repo/$d" "$new/"
 done
-if [ -d "$repo/kunit" ]; then
+if [ -z "$stock" ] && [ -d "$repo/kunit" ]; then
 	mkdir -p "$new/drivers/iommu/dirty"
 	rsync -a --exclude=/kunit/mutants "$repo/kunit" "$new/drivers/iommu/dirty/"
 fi
@@ -85,7 +88,7 @@ apply_patch() {
 	sed -n "s|^Hunk.*with fuzz.*|$name: &|p" "$stage/log" >&2
 }
 
-if [ -d "$repo/hooks" ]; then
+if [ -z "$stock" ] && [ -d "$repo/hooks" ]; then
 	find "$repo/hooks" -name '*.cocci' -o -name '*.patch' | sort -V >"$stage/hooks"
 	while read -r hook; do
 		name=hooks/${hook##*/}
