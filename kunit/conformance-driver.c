@@ -270,7 +270,7 @@ static int look(struct conf_driver *driver)
 	iommu_domain_free(domain);
 	if (ret)
 		driver->why = "the device cannot be attached";
-	else if (!info.backend)
+	else if (!info.backend[0])
 		driver->why = "no backend serves the device";
 	else if (!(info.caps.flags & IOMMU_DIRTY_CAP_RECORD))
 		driver->why = "the IOMMU does not record writes";

@@ -774,7 +774,7 @@ void conf_new_domain(struct conf *conf)
 
 	conf->domain = conf->target->ops->domain_alloc(conf);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, conf->domain);
-	KUNIT_ASSERT_NOT_NULL(test, conf_query(conf).backend);
+	KUNIT_ASSERT_NE(test, conf_query(conf).backend[0], 0);
 	conf->dirty = conf->domain->dirty;
 	watch_backend(conf);
 	KUNIT_ASSERT_EQ(test,

@@ -374,8 +374,45 @@ static void the_last_call_says_that_it_is_gone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ear->events & IOMMU_DIRTY_EVENT_GONE);
 	KUNIT_EXPECT_TRUE(test, second->events & IOMMU_DIRTY_EVENT_GONE);
 	KUNIT_EXPECT_EQ(test, (int)second->info.mode, IOMMU_DIRTY_MODE_OFF);
-	KUNIT_EXPECT_NULL(test, second->info.backend);
+	KUNIT_EXPECT_STREQ(test, second->info.backend, "");
 	KUNIT_EXPECT_EQ(test, second->info.attached, 0);
+}
+
+/* A backend may go, with its strings, while a listener looks at what it was told */
+static void what_was_told_outlives_the_backend(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *home = hwm_domain_new(rig->hw), *hd;
+	struct iommu_dirty_backend *backend = &rig->hw->backend;
+	const char *name = backend->name;
+	char loaded[] = "kunit-loaded";
+	struct ear *ear = ear_new(rig);
+	DECLARE_COMPLETION_ONSTACK(hold);
+
+	KUNIT_ASSERT_EQ(test, rig_attach(home, rig->dev), 0);
+	hwm_domain_free(rig->hd);
+	hwm_device_free(rig->dev);
+	hwm_domain_free(home);
+	KUNIT_ASSERT_EQ(test, iommu_dirty_unregister(backend), 0);
+	backend->name = loaded;
+	KUNIT_ASSERT_EQ(test, iommu_dirty_register(backend), 0);
+
+	hd = hwm_domain_new(rig->hw);
+	rig->hd = hd;
+	ear->hold = &hold;
+	KUNIT_ASSERT_EQ(test, listen(ear), 0);
+	KUNIT_ASSERT_EQ(test, rig_start(hd, test), 0);
+	KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&ear->told, 20 * HZ),
+			0);
+	hwm_domain_free(hd);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_unregister(backend), 0);
+	memset(loaded, 'x', sizeof(loaded) - 1);
+	KUNIT_EXPECT_STREQ(test, ear->info.backend, "kunit-loaded");
+
+	backend->name = name;
+	KUNIT_EXPECT_EQ(test, iommu_dirty_register(backend), 0);
+	complete_all(&hold);
+	iommu_dirty_notifier_sync();
 }
 
 static int init(struct kunit *test)
@@ -400,6 +437,7 @@ static struct kunit_case notify_cases[] = {
 	KUNIT_CASE(a_consumer_may_hold_its_lock),
 	KUNIT_CASE(unregistering_waits_for_no_call_sync_does),
 	KUNIT_CASE(the_last_call_says_that_it_is_gone),
+	KUNIT_CASE(what_was_told_outlives_the_backend),
 	{}
 };
 

@@ -242,7 +242,8 @@ struct iommu_dirty_read {
  * @cleared: leaves made clean by reads since the start
  * @flushes: flushes since the start
  * @time_ns: nanoseconds spent in reads since the start
- * @backend: name, or NULL
+ * @backend: its name, empty if there is none; a copy, because the backend may go
+ *	with the domain
  */
 struct iommu_dirty_info {
 	enum iommu_dirty_mode mode;
@@ -258,7 +259,7 @@ struct iommu_dirty_info {
 	u64 cleared;
 	u64 flushes;
 	u64 time_ns;
-	const char *backend;
+	char backend[IOMMU_DIRTY_BACKEND_NAME_LEN];
 };
 
 /**

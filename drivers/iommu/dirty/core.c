@@ -573,8 +573,9 @@ void iommu_dirty_snapshot(struct iommu_dirty_domain *dd,
 		.cleared = atomic64_read(&dd->count.cleared),
 		.flushes = atomic64_read(&dd->count.flushes),
 		.time_ns = atomic64_read(&dd->count.time_ns),
-		.backend = dd->backend ? dd->backend->name : NULL,
 	};
+	if (dd->backend)
+		strscpy(info->backend, dd->backend->name);
 }
 
 /**

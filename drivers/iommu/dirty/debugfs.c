@@ -69,7 +69,7 @@ static void show_domain(struct seq_file *m, struct iommu_dirty_domain *dd)
 	iommu_dirty_snapshot(dd, &info);
 	seq_printf(m, "domain %u\n", dd->id);
 	seq_printf(m, "  backend: %s, stage %u, leaf sizes %#llx\n",
-		   info.backend ?: "none", info.caps.stage,
+		   info.backend[0] ? info.backend : "none", info.caps.stage,
 		   info.caps.leaf_sizes);
 	seq_puts(m, "  capability:");
 	show_caps(m, info.caps.flags);

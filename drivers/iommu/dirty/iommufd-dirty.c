@@ -146,9 +146,7 @@ int iommufd_dirty_query(struct iommufd_ucmd *ucmd)
 	cmd->out_cleared = info.cleared;
 	cmd->out_flushes = info.flushes;
 	cmd->out_time_ns = info.time_ns;
-	memset(cmd->out_backend, 0, sizeof(cmd->out_backend));
-	if (info.backend)
-		strscpy(cmd->out_backend, info.backend);
+	strscpy_pad(cmd->out_backend, info.backend);
 	ret = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 out_put:
 	iommufd_put_object(ucmd->ictx, &hwpt->common.obj);
