@@ -9,6 +9,9 @@
  *    struct iommu_dirty_backend;
  *  - the IOMMU core calls the hooks at the end.
  *
+ * Calls may overlap in any way: what a call tells its caller is true, whatever
+ * else runs meanwhile, and no write is lost.
+ *
  * IOVAs are unsigned long bytes; ranges are inclusive, [iova, last], so that a
  * range may end at ULONG_MAX. A leaf is a page table entry that maps memory, a
  * table one that points to more entries.

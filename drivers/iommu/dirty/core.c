@@ -7,7 +7,8 @@
  * =======
  *
  *	group->mutex  ->  domains_lock  ->  attach_lock  ->  lock
- *	iova_rwsem    ->  attach_lock         (iommufd; type1 has iommu->lock)
+ *	iova_rwsem    ->  switching  ->  attach_lock
+ *	                              (iommufd; type1 has iommu->lock)
  *	attach_lock   ->  backends_lock
  *
  * attach_lock (rwsem, one a domain) is held for write around the driver's
@@ -22,7 +23,14 @@
  * lock (mutex, one a domain) serialises clears with their flushes. Walks may
  * overlap them.
  *
- * Neither is held while a read publishes to the caller's bitmap, which may fault.
+ * switching (mutex, one a domain) makes start and stop one step each: a second
+ * start, or a stop, waits until the first has cleaned what is mapped. The mode is
+ * off until then. Each start begins a period with a number of its own; a read
+ * that began in another one neither walks nor clears.
+ *
+ * Reads that share a part of IOVA space take turns, unless none of them clears
+ * (log.c). No lock is held while a read publishes to the caller's bitmap, which
+ * may fault.
  *
  * Page tables are kept in place by the consumer: it names, through struct
  * iommu_dirty_ranges, what is mapped, and holds the lock that keeps that so for
@@ -183,6 +191,7 @@ static void state_free(struct kref *ref)
 		container_of(ref, struct iommu_dirty_domain, ref);
 
 	mutex_destroy(&dd->lock);
+	mutex_destroy(&dd->switching);
 	kfree(dd);
 }
 
@@ -201,7 +210,11 @@ static struct iommu_dirty_domain *state_new(struct iommu_domain *domain,
 	dd->domain = domain;
 	kref_init(&dd->ref);
 	init_rwsem(&dd->attach_lock);
+	mutex_init(&dd->switching);
 	mutex_init(&dd->lock);
+	spin_lock_init(&dd->readings_lock);
+	INIT_LIST_HEAD(&dd->readings);
+	init_waitqueue_head(&dd->turns);
 	INIT_LIST_HEAD(&dd->attachments);
 	INIT_WORK(&dd->notify, iommu_dirty_notify_work);
 	RAW_INIT_NOTIFIER_HEAD(&dd->listeners);
@@ -423,60 +436,96 @@ static void reset_counters(struct iommu_dirty_counters *count)
 	atomic64_set(&count->met_sizes, 0);
 }
 
-static int stop_locked(struct iommu_dirty_domain *dd)
+/* Have the hardware record, or no longer */
+static int set_recording(struct iommu_dirty_domain *dd, bool value)
 {
 	int ret;
 
 	lockdep_assert_held_write(&dd->attach_lock);
-	if (dd->recording) {
-		ret = dd->backend->set_feature(dd->domain,
-					       IOMMU_DIRTY_FEATURE_RECORD,
-					       false);
-		if (ret)
-			return ret;
-		dd->recording = false;
-	}
+	if (dd->recording == value)
+		return 0;
+	ret = dd->backend->set_feature(dd->domain, IOMMU_DIRTY_FEATURE_RECORD,
+				       value);
+	if (!ret)
+		dd->recording = value;
+	return ret;
+}
+
+static int stop(struct iommu_dirty_domain *dd, const void *owner)
+{
+	int ret;
+
+	guard(rwsem_write)(&dd->attach_lock);
+	if (dd->mode == IOMMU_DIRTY_MODE_OFF)
+		return dd->backend || dd->policy == IOMMU_DIRTY_POLICY_DEGRADE ?
+			       -EALREADY :
+			       -EOPNOTSUPP;
+	if (dd->owner != owner)
+		return -EBUSY;
+	ret = set_recording(dd, false);
+	if (ret)
+		return ret;
 	dd->owner = NULL;
 	iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_OFF, IOMMU_DIRTY_REASON_NONE);
 	return 0;
 }
 
-static int stop(struct iommu_dirty_domain *dd, const void *owner)
+/* Can tracking be on? If it cannot be exact, a policy may want it all the same */
+static int may_track(struct iommu_dirty_domain *dd)
 {
-	guard(rwsem_write)(&dd->attach_lock);
-	if (dd->mode != IOMMU_DIRTY_MODE_OFF)
-		return dd->owner == owner ? stop_locked(dd) : -EBUSY;
-	return dd->backend || dd->policy == IOMMU_DIRTY_POLICY_DEGRADE ?
-		       -EALREADY :
-		       -EOPNOTSUPP;
+	lockdep_assert_held(&dd->attach_lock);
+	return dd->caps.flags & IOMMU_DIRTY_CAP_RECORD ||
+	       dd->policy == IOMMU_DIRTY_POLICY_DEGRADE ? 0 : -EOPNOTSUPP;
 }
 
-/* To exact, or under a policy that wants it so to all-dirty */
-static int start_locked(struct iommu_dirty_domain *dd, const void *owner)
+static int start_recording(struct iommu_dirty_domain *dd, const void *owner)
 {
 	int ret;
 
-	lockdep_assert_held_write(&dd->attach_lock);
+	guard(rwsem_write)(&dd->attach_lock);
 	if (dd->mode != IOMMU_DIRTY_MODE_OFF)
 		return dd->owner == owner ? -EALREADY : -EBUSY;
-	if (!(dd->caps.flags & IOMMU_DIRTY_CAP_RECORD)) {
-		if (dd->policy != IOMMU_DIRTY_POLICY_DEGRADE)
-			return -EOPNOTSUPP;
-		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
-				     dd->lacking);
-	} else {
-		ret = dd->backend->set_feature(dd->domain,
-					       IOMMU_DIRTY_FEATURE_RECORD,
-					       true);
-		if (ret)
-			return ret;
-		dd->recording = true;
+	ret = may_track(dd);
+	if (!ret && dd->caps.flags & IOMMU_DIRTY_CAP_RECORD)
+		ret = set_recording(dd, true);
+	if (!ret)
+		reset_counters(&dd->count);
+	return ret;
+}
+
+/*
+ * All is clean: from here on the caller can rely on it. What is attached may have
+ * changed since recording was switched on.
+ */
+static int start_period(struct iommu_dirty_domain *dd, const void *owner)
+{
+	int ret;
+
+	guard(rwsem_write)(&dd->attach_lock);
+	ret = may_track(dd);
+	if (ret)
+		return ret;
+	dd->owner = owner;
+	dd->period++;
+	if (dd->recording && dd->caps.flags & IOMMU_DIRTY_CAP_RECORD)
 		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_EXACT,
 				     IOMMU_DIRTY_REASON_NONE);
-	}
-	dd->owner = owner;
-	reset_counters(&dd->count);
+	else
+		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
+				     dd->lacking ?: IOMMU_DIRTY_REASON_DEVICE);
 	return 0;
+}
+
+/* If this fails too, fall back to all-dirty, which over-reports */
+static void undo_start(struct iommu_dirty_domain *dd, const void *owner)
+{
+	guard(rwsem_write)(&dd->attach_lock);
+	if (!set_recording(dd, false))
+		return;
+	dd->owner = owner;
+	dd->period++;
+	iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			     IOMMU_DIRTY_REASON_BACKEND);
 }
 
 /*
@@ -487,26 +536,18 @@ static int start_locked(struct iommu_dirty_domain *dd, const void *owner)
 static int start(struct iommu_dirty_domain *dd, const void *owner,
 		 const struct iommu_dirty_ranges *mapped)
 {
-	bool recording;
 	int ret;
 
 	mapped->assert_stable(mapped);
-	down_write(&dd->attach_lock);
-	ret = start_locked(dd, owner);
-	recording = dd->recording;
-	up_write(&dd->attach_lock);
-	if (ret || !recording)
+	ret = start_recording(dd, owner);
+	if (ret)
 		return ret;
-
-	ret = iommu_dirty_clean(dd, mapped);
-	if (ret) {
-		/* Should this fail too, reads say more than they need to */
-		down_write(&dd->attach_lock);
-		if (stop_locked(dd))
-			iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
-					     IOMMU_DIRTY_REASON_BACKEND);
-		up_write(&dd->attach_lock);
-	}
+	/* Only start and stop change it, and they take turns */
+	if (dd->recording)
+		ret = iommu_dirty_clean(dd, mapped);
+	ret = ret ?: start_period(dd, owner);
+	if (ret)
+		undo_start(dd, owner);
 	return ret;
 }
 
@@ -523,20 +564,25 @@ static int start(struct iommu_dirty_domain *dd, const void *owner,
  * %IOMMU_DIRTY_POLICY_DEGRADE, also one that no backend serves, goes to all-dirty
  * instead.
  *
+ * Calls for one domain take turns, each as a whole: whoever is told that tracking
+ * is on, or on already, can rely on it, and a write from then on is reported. The
+ * mode is off until all is clean.
+ *
  * Context: process; may sleep; takes the domain's attach lock. The caller holds
  * what keeps @mapped as it is.
  * Return: 0; -EALREADY when it is so already, and nothing is changed or made
  * clean; -EBUSY when it has another owner; -EOPNOTSUPP when the feature is
  * unknown, the domain is the DMA API's, or the policy is another one and the
  * domain has no backend or an attached device cannot do it; -EINVAL when @owner
- * or @mapped is missing; -ENOMEM; or what the backend says. After an error the
- * feature is as it was before.
+ * or @mapped is missing; -EINTR when the task is being killed; -ENOMEM; or what
+ * the backend says. After an error the feature is as it was before.
  */
 int iommu_dirty_set_feature(struct iommu_domain *domain, const void *owner,
 			    enum iommu_dirty_feature feature, bool value,
 			    const struct iommu_dirty_ranges *mapped)
 {
 	struct iommu_dirty_domain *dd;
+	int ret;
 
 	might_sleep();
 	if (!owner)
@@ -549,7 +595,11 @@ int iommu_dirty_set_feature(struct iommu_domain *domain, const void *owner,
 	if (IS_ERR(dd))
 		return PTR_ERR(dd);
 
-	return value ? start(dd, owner, mapped) : stop(dd, owner);
+	if (mutex_lock_killable(&dd->switching))
+		return -EINTR;
+	ret = value ? start(dd, owner, mapped) : stop(dd, owner);
+	mutex_unlock(&dd->switching);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_set_feature);
 

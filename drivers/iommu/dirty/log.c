@@ -13,6 +13,10 @@
  * Nothing is made clean before the caller has it, and nothing made clean is left
  * unflushed. Whatever fails, the bits in the caller's bitmap together with the
  * next read are everything that was written.
+ *
+ * A mask is stale once somebody else has made one of its leaves clean. So reads
+ * that share a part of IOVA space take turns, unless none of them clears; and a
+ * read walks and clears only in the tracking period in which it began.
  */
 #include <linux/bitmap.h>
 #include <linux/export.h>
@@ -21,6 +25,7 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 
 #include "priv.h"
 #include "trace.h"
@@ -35,6 +40,32 @@ struct read_buffers {
 	struct iommu_dirty_chunk chunk;
 	unsigned long mask[BITS_TO_LONGS(CHUNK_BITS)];
 	unsigned long out[PUBLISH_BYTES / sizeof(long)];
+};
+
+/**
+ * struct reading - a read that is under way
+ * @node: in iommu_dirty_domain.readings while it is its turn
+ * @dd: the domain's state
+ * @owner: who reads
+ * @rd: what was asked
+ * @period: the tracking period that it began in
+ * @met_sizes: leaf sizes met so far, bytes, one bit each
+ * @leaves: leaves looked at so far
+ * @dirty: leaves found dirty so far
+ * @cleared: leaves made clean so far
+ * @buf: chunk and bitmaps
+ */
+struct reading {
+	struct list_head node;
+	struct iommu_dirty_domain *dd;
+	const void *owner;
+	const struct iommu_dirty_read *rd;
+	u64 period;
+	u64 met_sizes;
+	u64 leaves;
+	u64 dirty;
+	u64 cleared;
+	struct read_buffers buf;
 };
 
 /* log2 of the smallest leaf; where no backend says so, the driver does */
@@ -116,7 +147,8 @@ static int clear_and_flush(struct iommu_dirty_domain *dd,
 
 	atomic64_inc(&dd->count.flushes);
 	err = dd->backend->flush(dd->domain, chunk->first, chunk->last);
-	if (err)
+	/* While tracking is off, it is the start that fails */
+	if (err && dd->mode != IOMMU_DIRTY_MODE_OFF)
 		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
 				     IOMMU_DIRTY_REASON_FLUSH);
 	return ret ?: err;
@@ -174,16 +206,16 @@ static int publisher_add(struct publisher *pub, unsigned long first,
 	}
 }
 
-static int publish_chunk(const struct iommu_dirty_read *rd,
-			 struct read_buffers *buf)
+static int publish_chunk(struct reading *r)
 {
-	const struct iommu_dirty_chunk *chunk = &buf->chunk;
+	const struct iommu_dirty_chunk *chunk = &r->buf.chunk;
+	const struct iommu_dirty_read *rd = r->rd;
 	unsigned int page_shift = __ffs(rd->page_size);
-	struct publisher pub = { .sink = rd->sink, .out = buf->out };
+	struct publisher pub = { .sink = rd->sink, .out = r->buf.out };
 	unsigned int start, end;
 	int ret;
 
-	memset(buf->out, 0, sizeof(buf->out));
+	memset(r->buf.out, 0, sizeof(r->buf.out));
 	for_each_set_bitrange(start, end, chunk->mask, chunk->nbits) {
 		unsigned long first, last;
 
@@ -200,8 +232,8 @@ static int publish_chunk(const struct iommu_dirty_read *rd,
 	return publisher_flush(&pub);
 }
 
-/* Is the read still the owner's, and tracking on? */
-static int read_allowed(struct iommu_dirty_domain *dd, const void *owner)
+/* Is tracking on, and @owner's? */
+static int may_read(struct iommu_dirty_domain *dd, const void *owner)
 {
 	lockdep_assert_held(&dd->attach_lock);
 	if (dd->mode == IOMMU_DIRTY_MODE_OFF)
@@ -210,20 +242,32 @@ static int read_allowed(struct iommu_dirty_domain *dd, const void *owner)
 	return dd->owner == owner ? 0 : -EBUSY;
 }
 
-static int walk_chunk(struct iommu_dirty_domain *dd, const void *owner,
-		      const struct iommu_dirty_read *rd,
-		      struct iommu_dirty_chunk *chunk, unsigned long first,
+/* Is it still, without a stop since the read began? */
+static int may_go_on(const struct reading *r)
+{
+	int ret = may_read(r->dd, r->owner);
+
+	if (!ret && r->period != r->dd->period)
+		return -EINVAL;
+	return ret;
+}
+
+/* From @first to @last, which lie in the chunk */
+static int walk_chunk(struct reading *r, unsigned long first,
 		      unsigned long last)
 {
+	const struct iommu_dirty_ranges *mapped = r->rd->mapped;
+	struct iommu_dirty_chunk *chunk = &r->buf.chunk;
+	struct iommu_dirty_domain *dd = r->dd;
 	struct iommu_dirty_range range;
 	int ret;
 
 	guard(rwsem_read)(&dd->attach_lock);
-	ret = read_allowed(dd, owner);
+	ret = may_go_on(r);
 	if (ret)
 		return ret;
 
-	while (rd->mapped->next(rd->mapped, first, last, &range)) {
+	while (mapped->next(mapped, first, last, &range)) {
 		if (READ_ONCE(dd->mode) == IOMMU_DIRTY_MODE_EXACT)
 			ret = dd->backend->walk(dd->domain, chunk, range.iova,
 						range.last);
@@ -238,40 +282,38 @@ static int walk_chunk(struct iommu_dirty_domain *dd, const void *owner,
 	return 0;
 }
 
-static int clear_chunk(struct iommu_dirty_domain *dd, const void *owner,
-		       struct iommu_dirty_chunk *chunk)
+static int clear_chunk(struct reading *r)
 {
+	struct iommu_dirty_domain *dd = r->dd;
 	int ret;
 
 	guard(rwsem_read)(&dd->attach_lock);
-	ret = read_allowed(dd, owner);
+	ret = may_go_on(r);
 	if (ret)
 		return ret;
 	/* All-dirty stays so: nothing would be gained */
 	if (READ_ONCE(dd->mode) != IOMMU_DIRTY_MODE_EXACT)
 		return 0;
-	return clear_and_flush(dd, chunk);
+	return clear_and_flush(dd, &r->buf.chunk);
 }
 
 /* From @first on, which is mapped, up to the end of the chunk or of the read */
-static int read_chunk(struct iommu_dirty_domain *dd, const void *owner,
-		      const struct iommu_dirty_read *rd,
-		      struct read_buffers *buf, unsigned long first)
+static int read_chunk(struct reading *r, unsigned long first)
 {
-	struct iommu_dirty_chunk *chunk = &buf->chunk;
+	const struct iommu_dirty_read *rd = r->rd;
+	struct iommu_dirty_chunk *chunk = &r->buf.chunk;
 	int ret;
 
-	chunk_place(dd, buf, first);
+	chunk_place(r->dd, &r->buf, first);
 	do {
-		ret = walk_chunk(dd, owner, rd, chunk, first,
-				 min(rd->last, chunk_last(chunk)));
+		ret = walk_chunk(r, first, min(rd->last, chunk_last(chunk)));
 		if (ret)
 			return ret;
-	} while (chunk_outgrown(buf));
+	} while (chunk_outgrown(&r->buf));
 	if (bitmap_empty(chunk->mask, chunk->nbits))
 		return 0;
 
-	ret = publish_chunk(rd, buf);
+	ret = publish_chunk(r);
 	if (ret || rd->flags & IOMMU_DIRTY_READ_NO_CLEAR)
 		return ret;
 
@@ -279,14 +321,13 @@ static int read_chunk(struct iommu_dirty_domain *dd, const void *owner,
 	if (chunk->nbits == 1 &&
 	    (chunk->iova < rd->iova || chunk_last(chunk) > rd->last))
 		return 0;
-	return clear_chunk(dd, owner, chunk);
+	return clear_chunk(r);
 }
 
-static int read_range(struct iommu_dirty_domain *dd, const void *owner,
-		      const struct iommu_dirty_read *rd,
-		      struct read_buffers *buf, u64 *met_sizes)
+static int read_range(struct reading *r)
 {
-	struct iommu_dirty_chunk *chunk = &buf->chunk;
+	const struct iommu_dirty_read *rd = r->rd;
+	struct iommu_dirty_chunk *chunk = &r->buf.chunk;
 	struct iommu_dirty_range range;
 	unsigned long pos = rd->iova;
 	int ret;
@@ -294,13 +335,13 @@ static int read_range(struct iommu_dirty_domain *dd, const void *owner,
 	while (rd->mapped->next(rd->mapped, pos, rd->last, &range)) {
 		unsigned long last;
 
-		ret = read_chunk(dd, owner, rd, buf, range.iova);
+		ret = read_chunk(r, range.iova);
 		last = min(rd->last, chunk_last(chunk));
-		*met_sizes |= chunk->leaf_sizes;
-		atomic64_add(chunk->leaves, &dd->count.leaves);
-		atomic64_add(chunk->dirty, &dd->count.dirty);
-		atomic64_add(chunk->cleared, &dd->count.cleared);
-		trace_iommu_dirty_chunk(dd, chunk, ret);
+		r->met_sizes |= chunk->leaf_sizes;
+		r->leaves += chunk->leaves;
+		r->dirty += chunk->dirty;
+		r->cleared += chunk->cleared;
+		trace_iommu_dirty_chunk(r->dd, chunk, ret);
 		if (ret)
 			return ret;
 
@@ -330,14 +371,68 @@ static int check_read(struct iommu_dirty_domain *dd,
 	return 0;
 }
 
-/* What was written before the read began has to be in it */
-static int sync_writes(struct iommu_dirty_domain *dd)
+/* Would one of two reads make clean what the other has in its mask? */
+static bool conflict(const struct iommu_dirty_read *a,
+		     const struct iommu_dirty_read *b)
 {
-	lockdep_assert_held(&dd->attach_lock);
+	return a->iova <= b->last && b->iova <= a->last &&
+	       !(a->flags & b->flags & IOMMU_DIRTY_READ_NO_CLEAR);
+}
+
+static bool take_turn(struct reading *r)
+{
+	struct iommu_dirty_domain *dd = r->dd;
+	struct reading *other;
+
+	guard(spinlock)(&dd->readings_lock);
+	list_for_each_entry(other, &dd->readings, node)
+		if (conflict(r->rd, other->rd))
+			return false;
+	list_add_tail(&r->node, &dd->readings);
+	return true;
+}
+
+static void end_turn(struct reading *r)
+{
+	struct iommu_dirty_domain *dd = r->dd;
+
+	scoped_guard(spinlock, &dd->readings_lock)
+		list_del(&r->node);
+	wake_up_all(&dd->turns);
+}
+
+/* The first step. What was written before the read began has to be in it */
+static int begin_reading(struct reading *r)
+{
+	struct iommu_dirty_domain *dd = r->dd;
+	int ret;
+
+	guard(rwsem_read)(&dd->attach_lock);
+	ret = may_read(dd, r->owner);
+	if (ret)
+		return ret;
+	r->period = dd->period;
 	if (READ_ONCE(dd->mode) != IOMMU_DIRTY_MODE_EXACT ||
 	    !dd->backend->sync)
 		return 0;
 	return dd->backend->sync(dd->domain);
+}
+
+/* Count a read, in the period that it belongs to */
+static void count_reading(const struct reading *r, u64 ns, int err)
+{
+	struct iommu_dirty_counters *count = &r->dd->count;
+
+	guard(rwsem_read)(&r->dd->attach_lock);
+	if (may_go_on(r))
+		return;
+	atomic64_inc(&count->reads);
+	atomic64_add(ns, &count->time_ns);
+	atomic64_add(r->leaves, &count->leaves);
+	atomic64_add(r->dirty, &count->dirty);
+	atomic64_add(r->cleared, &count->cleared);
+	if (!err)
+		atomic64_set(&count->met_sizes, r->met_sizes);
 }
 
 /**
@@ -355,21 +450,24 @@ static int sync_writes(struct iommu_dirty_domain *dd)
  * After an error the bits that were set together with the next read are
  * everything.
  *
+ * A read waits for one that is under way and shares a part of its range, unless
+ * neither clears. Others run side by side.
+ *
  * Context: process; may sleep and fault; takes the domain's locks, none of them
  * while it publishes. The caller holds what keeps @rd->mapped as it is.
- * Return: 0; -EINVAL when tracking is off, the range is empty or not aligned to
- * the page size and to the smallest leaf, or the page size is not a power of
- * two; -EBUSY when it has another owner; -EOPNOTSUPP on an unknown flag, or when
- * the domain or an attached device cannot be tracked; -EFAULT, or another error
- * of the sink's; -EINTR when the task is being killed; -ENOMEM; or what the
- * backend says.
+ * Return: 0; -EINVAL when tracking is off, or was stopped meanwhile, the range is
+ * empty or not aligned to the page size and to the smallest leaf, or the page size
+ * is not a power of two; -EBUSY when it has another owner; -EOPNOTSUPP on an
+ * unknown flag, or when the domain or an attached device cannot be tracked;
+ * -EFAULT, or another error of the sink's; -EINTR when the task is being killed;
+ * -ENOMEM; or what the backend says.
  */
 int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
 		     const struct iommu_dirty_read *rd)
 {
 	struct iommu_dirty_domain *dd = domain->dirty;
-	struct read_buffers *buf;
-	u64 t0, ns, met_sizes = 0;
+	struct reading *r;
+	u64 t0, ns;
 	int ret;
 
 	might_sleep();
@@ -378,29 +476,31 @@ int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
 	rd->mapped->assert_stable(rd->mapped);
 
 	down_read(&dd->attach_lock);
-	ret = read_allowed(dd, owner) ?: check_read(dd, rd);
+	ret = may_read(dd, owner) ?: check_read(dd, rd);
 	up_read(&dd->attach_lock);
 	if (ret)
 		return ret;
 
-	buf = kvzalloc(sizeof(*buf), GFP_KERNEL_ACCOUNT);
-	if (!buf)
+	r = kvzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	if (!r)
 		return -ENOMEM;
+	r->dd = dd;
+	r->owner = owner;
+	r->rd = rd;
 
+	ret = wait_event_killable(dd->turns, take_turn(r));
+	if (ret) {
+		kvfree(r);
+		return -EINTR;
+	}
 	t0 = ktime_get_ns();
-	down_read(&dd->attach_lock);
-	ret = read_allowed(dd, owner) ?: sync_writes(dd);
-	up_read(&dd->attach_lock);
-	if (!ret)
-		ret = read_range(dd, owner, rd, buf, &met_sizes);
+	ret = begin_reading(r) ?: read_range(r);
 	ns = ktime_get_ns() - t0;
+	end_turn(r);
 
-	atomic64_inc(&dd->count.reads);
-	atomic64_add(ns, &dd->count.time_ns);
-	if (!ret)
-		atomic64_set(&dd->count.met_sizes, met_sizes);
+	count_reading(r, ns, ret);
 	trace_iommu_dirty_read(dd, rd, ns, ret);
-	kvfree(buf);
+	kvfree(r);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_read);

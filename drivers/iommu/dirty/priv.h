@@ -12,6 +12,8 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 /**
@@ -51,6 +53,7 @@ struct iommu_dirty_counters {
  * @attach_lock: held for write around the driver's attach, detach and PASID
  *	calls and while recording is switched, for read around each walk and around
  *	each clear with its flush
+ * @switching: serialises start and stop, each as a whole
  * @lock: serialises clears, each with its flush
  * @attachments: pairs that use the domain; protected by @attach_lock
  * @nr_attachments: length of @attachments
@@ -62,6 +65,11 @@ struct iommu_dirty_counters {
  * @policy: what happens to incapable devices; protected by @attach_lock
  * @recording: the backend was told to record; protected by @attach_lock
  * @owner: who started tracking; protected by @attach_lock
+ * @period: number of the tracking period, grows with each start; protected by
+ *	@attach_lock
+ * @readings: reads whose turn it is; protected by @readings_lock
+ * @readings_lock: protects @readings
+ * @turns: reads that wait for another one to end
  * @seq: changes so far
  * @events: those that @listeners have not been told, &enum iommu_dirty_events
  * @listeners: called by @notify; protected by a lock of notify.c, and SRCU
@@ -75,6 +83,7 @@ struct iommu_dirty_domain {
 	unsigned int id;
 	const struct iommu_dirty_backend *backend;
 	struct rw_semaphore attach_lock;
+	struct mutex switching;	/* start and stop */
 	struct mutex lock;	/* each clear with its flush */
 	struct list_head attachments;
 	unsigned int nr_attachments;
@@ -85,6 +94,10 @@ struct iommu_dirty_domain {
 	enum iommu_dirty_policy policy;
 	bool recording;
 	const void *owner;
+	u64 period;
+	struct list_head readings;
+	spinlock_t readings_lock;	/* readings */
+	wait_queue_head_t turns;
 	atomic64_t seq;
 	atomic_t events;
 	struct raw_notifier_head listeners;
