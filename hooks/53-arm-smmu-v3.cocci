@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The SMMUv3 driver leaves dirty tracking to its backend, which says whose walks
+// The SMMUv3 driver leaves dirty tracking to its backend, which says whose
 // walks record writes and understands every value of IDR0.HTTU. Errors of the
 // command queue, which the driver drops, are counted for it.
 // Target: drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c
-// Adds: 10
-// Removes: 5
+// Adds: 8
+// Removes: 3
 
 @ includes @
 @@
@@ -38,16 +38,6 @@ expression E;
  ...>
  }
 
-@ used @
-@@
- arm_smmu_get_ste_used(...)
- {
- <...
--STRTAB_STE_2_S2PTW
-+STRTAB_STE_2_S2PTW | IOMMU_DIRTY_STE_2_USED
- ...>
- }
-
 @ stage1 @
 identifier target, master, smmu_domain, cfg;
 @@
@@ -56,17 +46,6 @@ identifier target, master, smmu_domain, cfg;
  <...
 -cfg->quirks & IO_PGTABLE_QUIRK_ARM_HD
 +iommu_dirty_arm_cd_hd(cfg, smmu_domain, master->smmu)
- ...>
- }
-
-@ stage2 @
-identifier target, master, smmu_domain, ats_enabled;
-@@
- void arm_smmu_make_s2_domain_ste(struct arm_smmu_ste *target, struct arm_smmu_master *master, struct arm_smmu_domain *smmu_domain, bool ats_enabled)
- {
- <...
--STRTAB_STE_2_S2PTW
-+STRTAB_STE_2_S2PTW | iommu_dirty_arm_ste_2(smmu_domain, master->smmu)
  ...>
  }
 
