@@ -11,6 +11,8 @@ case $flavour in
 *arm64*) arch=arm64 ;;
 *) arch=amd64 ;;
 esac
+# What can be known in a second comes first.
+built overlay.sh --check
 qemu=$(built build-qemu.sh)
 kernel=$(built build-kernel.sh "$flavour")
 initrd=$cache/initramfs/$arch-$(echo "${PROGRAMS:-}" | sha256sum | cut -c1-8).cpio.gz

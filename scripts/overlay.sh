@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # overlay.sh DEST [REPO]: make DEST the pristine tree plus REPO's files and hooks.
 # overlay.sh --stock DEST: make DEST the pristine tree.
+# overlay.sh --check: only see whether all hooks fit.
 #
 # Works out every new and hooked file in a scratch directory first, and only when all
 # of it is right brings DEST up to date. Files whose content is as it was keep their
@@ -15,14 +16,17 @@
 #   // Options: OPT...    extra options for spatch (none if not given)
 . "$(dirname "$0")/lib.sh"
 
-stock=
-[ "${1:-}" != --stock ] || { stock=1; shift; }
-[ $# -ge 1 ] || die "usage: overlay.sh [--stock] DEST [REPO]"
+stock='' check=''
+case ${1:-} in
+--stock) stock=1; shift ;;
+--check) check=1 ;;
+esac
+[ $# -ge 1 ] || die "usage: overlay.sh [--stock] DEST [REPO] | --check"
 dest=$1
 [ $# -lt 2 ] || repo=$(CDPATH='' cd -- "$2" && pwd)
 need patch spatch rsync
 pristine=$("$repo/scripts/linux-source.sh")
-lock "tree-${dest##*/}-$(echo "$dest" | sha256sum | cut -c1-8)"
+[ -n "$check" ] || lock "tree-${dest##*/}-$(echo "$dest" | sha256sum | cut -c1-8)"
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
@@ -99,6 +103,10 @@ if [ -z "$stock" ] && [ -d "$repo/hooks" ]; then
 	done <"$stage/hooks"
 fi
 (cd "$new" && find . -type f) | sed 's|^\./||' | sort >"$stage/manifest"
+if [ -n "$check" ]; then
+	say "overlay: all hooks fit $pristine"
+	exit
+fi
 
 # All is well: bring DEST up to date. Trees in the cache share unchanged files with the
 # pristine one (hard links, replaced and never written to); any other is a real copy.

@@ -17,6 +17,8 @@ if [ -z "${SLOTS:-}" ]; then
 fi
 case $SLOTS in *[!0-9]* | 0) die "SLOTS=$SLOTS is not a number of stages" ;; esac
 t_all=$(date +%s)
+# What can be known in a second comes before what takes minutes.
+"$repo/scripts/overlay.sh" --check
 tab=$(printf '\t')
 
 wanted() {
