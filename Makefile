@@ -6,7 +6,7 @@ test:        ; @scripts/setup.sh test && scripts/test.sh $(ONLY)
 check:       ; @scripts/setup.sh check && scripts/check.sh
 compare:     ; @scripts/setup.sh demo && scripts/compare.sh
 cost:        ; @scripts/setup.sh demo && scripts/cost.sh
-mutants:     ; @scripts/setup.sh demo && scripts/mutants.sh
+mutants:     ; @scripts/setup.sh demo && scripts/mutants.sh $(ONLY)
 soak:        ; @scripts/setup.sh demo && scripts/soak.sh
 kernel-tree: ; @scripts/setup.sh demo && scripts/kernel-tree.sh
 clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
@@ -33,7 +33,11 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   STAGE=1|2     first or second stage translation
 #?   VENDOR=NAME   IOMMU to emulate, for demo, compare and cost: intel, amd, or arm (an
 #?                 arm64 guest); for compare and cost also all
-#?   ONLY="A B"    make test: just the stages whose name contains A or B
+#?   ONLY="A B"    make test: just the stages whose name contains A or B; make mutants:
+#?                 the mutants
+#?   PART=K/N      make mutants: the Kth of N pieces; what was run on the same code is not
+#?                 run again (AGAIN=1: it is), and the last line counts all pieces
+#?   WHERE=PLACE   make mutants: those that run in kunit, or in a guest: intel, amd, arm
 #?   SLOTS=N       make test: stages that run at a time (2, or 1 with one processor or
 #?                 less than 7 GiB of free memory)
 #?   KDIR=DIR      another unbuilt Linux 6.12.y source tree, in place of Debian's
