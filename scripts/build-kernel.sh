@@ -22,16 +22,16 @@ flavour=${1:?usage: build-kernel.sh FLAVOUR [MAKE-TARGET...]}
 shift
 x86='ARCH=x86_64' um='ARCH=um SUBARCH=x86_64' arm64='ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-'
 case $flavour in	# fragments; make's variables; image; lines and seconds of a full build
-stock)       frags='guest x86'				arch=$x86	steps=1750 secs=240 ;;
-x86)         frags='guest x86 dirty'			arch=$x86	steps=1760 secs=240 ;;
-x86-off)     frags='guest x86'				arch=$x86	steps=1750 secs=240 ;;
+stock)       frags='guest x86'				arch=$x86	steps=1560 secs=240 ;;
+x86)         frags='guest x86 dirty'			arch=$x86	steps=1570 secs=240 ;;
+x86-off)     frags='guest x86'				arch=$x86	steps=1560 secs=240 ;;
 x86-debug)   frags='guest x86 debug dirty kunit'	arch=$x86	steps=1900 secs=600 ;;
 um)          frags='um dirty kunit'			arch=$um	steps=1100 secs=150 ;;
 um-off)      frags='um'					arch=$um	steps=1100 secs=150 ;;
 stock-um)    frags='um'				arch=$um	steps=1100 secs=150 ;;
-stock-arm64) frags='guest arm64'			arch=$arm64	steps=1750 secs=240 ;;
-arm64)       frags='guest arm64 dirty'			arch=$arm64	steps=1760 secs=240 ;;
-arm64-off)   frags='guest arm64'			arch=$arm64	steps=1750 secs=240 ;;
+stock-arm64) frags='guest arm64'			arch=$arm64	steps=1200 secs=240 ;;
+arm64)       frags='guest arm64 dirty'			arch=$arm64	steps=1200 secs=240 ;;
+arm64-off)   frags='guest arm64'			arch=$arm64	steps=1200 secs=240 ;;
 arm64-debug) frags='guest arm64 debug dirty kunit'	arch=$arm64	steps=1900 secs=600 ;;
 *) die "no flavour '$flavour'" ;;
 esac
@@ -63,16 +63,19 @@ if [ -z "${TREE:-}" ]; then
 	esac
 fi
 
-# Start from the objects of a kernel that was built. Sources that differ in the two trees
-# get a fresh time stamp, and files of their own: others are shared with the pristine tree.
+# Start from the objects of another of the family, also one that a build left half-way. Files
+# that differ, or once did, get a fresh time stamp, and data of their own: unchanged ones are
+# shared with the pristine tree.
 seed() {
-	[ ! -d "$out" ] && [ "$out" = "$tree/out" ] || return 0
+	case $out in "$tree"/*) dir=${out#"$tree"/} ;; *) return 0 ;; esac
+	[ ! -d "$out" ] || return 0
 	for from in $family; do
 		from=$here/$from-tree
-		[ -f "$from/out/$image" ] && [ "$from" != "$tree" ] || continue
-		say "$flavour kernel: starts from the objects in $from/out"
-		flock "$cache/locks/$(lock_of "$from/out")" cp -a "$from/out" "$out.part"
-		sort -u "$from/.iommu-dirty/manifest" "$tree/.iommu-dirty/manifest" | while read -r f; do
+		[ "$from" != "$tree" ] || continue
+		if [ ! -f "$from/$dir/config.key" ] || [ ! -f "$from/.iommu-dirty/ever" ]; then continue; fi
+		say "$flavour kernel: starts from the objects in $from/$dir"
+		flock "$cache/locks/$(lock_of "$from/$dir")" cp -a "$from/$dir" "$out.part"
+		sort -u "$from/.iommu-dirty/ever" "$tree/.iommu-dirty/ever" | while read -r f; do
 			[ ! -f "$tree/$f" ] || { cp "$tree/$f" "$tree/$f.new~" && mv -f "$tree/$f.new~" "$tree/$f"; }
 		done
 		rm -f "$out.part/config.key"

@@ -59,7 +59,7 @@ compare() {	# ARCHITECTURE OBJDUMP STOCK-DIR OFF-DIR
 
 echo "TAP version 13"
 : >"$work/seen"
-build() { OUT=$here/off/$1 "$repo/scripts/build-kernel.sh" "$@"; }
+build() { OUT=$here/$1-tree/off "$repo/scripts/build-kernel.sh" "$@"; }
 # shellcheck disable=SC2086 # $outside is a list
 compare x86_64 objdump \
 	"$(build stock drivers/iommu/ drivers/vfio/ $outside)" \

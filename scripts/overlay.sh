@@ -137,8 +137,11 @@ put() {	# FROM FILE: replace, with a fresh time stamp
 	changed=$((changed + 1))
 }
 changed=0
-sort "$mark/manifest" "$stage/manifest" | uniq >"$mark/manifest.next"
+sort -u "$mark/manifest" "$stage/manifest" >"$mark/manifest.next"
 mv "$mark/manifest.next" "$mark/manifest"	# if interrupted below, nothing is forgotten
+touch "$mark/ever"
+sort -u "$mark/ever" "$mark/manifest" >"$mark/ever.next"
+mv "$mark/ever.next" "$mark/ever"		# all that was not as in the pristine tree
 while read -r f; do
 	if [ -f "$new/$f" ]; then
 		cmp -s "$new/$f" "$dest/$f" || put "$new/$f" "$f"
