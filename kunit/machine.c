@@ -481,7 +481,7 @@ static void free_domain(struct machine *m, int d)
 		return;
 	m->ears[d].may |= IOMMU_DIRTY_EVENT_MODE;
 	expect_told(m, d, IOMMU_DIRTY_EVENT_GONE);
-	iommu_dirty_notifier_sync();
+	iommu_dirty_notifier_sync(&m->ears[d].nb);
 }
 
 static void new_device(struct machine *m, int dev)

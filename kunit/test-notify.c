@@ -4,6 +4,12 @@
  * does in its callback or holds when it calls.
  */
 #include <linux/completion.h>
+#include <linux/eventfd.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/seq_file.h>
+#include <linux/syscalls.h>
 
 #include "rig.h"
 
@@ -236,13 +242,13 @@ static void a_callback_may_register(struct kunit *test)
 	ear->other = other;
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	expect_told(ear, IOMMU_DIRTY_EVENT_MODE);
-	iommu_dirty_notifier_sync();
+	iommu_dirty_notifier_sync(&ear->nb);
 	other->events = 0;
 	KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
 	expect_told(other, IOMMU_DIRTY_EVENT_MODE);
 	KUNIT_EXPECT_EQ(test, leave(ear), 0);
 	KUNIT_EXPECT_EQ(test, leave(other), 0);
-	iommu_dirty_notifier_sync();
+	iommu_dirty_notifier_sync(&ear->nb);
 }
 
 static void a_callback_may_unregister_itself(struct kunit *test)
@@ -259,7 +265,7 @@ static void a_callback_may_unregister_itself(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, once->calls, 1);
 	KUNIT_EXPECT_EQ(test, leave(once), -ENOENT);
 	KUNIT_EXPECT_EQ(test, leave(ear), 0);
-	iommu_dirty_notifier_sync();
+	iommu_dirty_notifier_sync(&ear->nb);
 }
 
 static void a_callback_may_unregister_another(struct kunit *test)
@@ -271,13 +277,33 @@ static void a_callback_may_unregister_another(struct kunit *test)
 	ear->other = other;
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	expect_told(ear, IOMMU_DIRTY_EVENT_MODE);
-	iommu_dirty_notifier_sync();
+	iommu_dirty_notifier_sync(&ear->nb);
 	other->calls = 0;
 	KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
 	expect_told(ear, IOMMU_DIRTY_EVENT_MODE);
 	KUNIT_EXPECT_EQ(test, other->calls, 0);
 	KUNIT_EXPECT_EQ(test, leave(ear), 0);
-	iommu_dirty_notifier_sync();
+	iommu_dirty_notifier_sync(&ear->nb);
+}
+
+/* Not even in the round that is under way */
+static void nobody_is_called_once_unregistered(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct ear *ear = ear_listening(rig), *next = ear_listening(rig);
+	struct ear *last = ear_listening(rig);
+
+	ear->act = send_away;
+	ear->other = next;
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	expect_told(last, IOMMU_DIRTY_EVENT_MODE);
+	KUNIT_EXPECT_EQ(test, ear->calls, 1);
+	KUNIT_EXPECT_EQ(test, next->calls, 0);
+	KUNIT_EXPECT_EQ(test, leave(next), -ENOENT);
+	KUNIT_EXPECT_EQ(test, leave(last), 0);
+	KUNIT_EXPECT_EQ(test, leave(ear), 0);
+	iommu_dirty_notifier_sync(&last->nb);
+	iommu_dirty_notifier_sync(&ear->nb);
 }
 
 static void a_callback_may_use_the_domain(struct kunit *test)
@@ -293,7 +319,7 @@ static void a_callback_may_use_the_domain(struct kunit *test)
 	expect_told(ear, IOMMU_DIRTY_EVENT_MODE);
 	KUNIT_EXPECT_EQ(test, (int)ear->info.mode, IOMMU_DIRTY_MODE_OFF);
 	KUNIT_EXPECT_EQ(test, leave(ear), 0);
-	iommu_dirty_notifier_sync();
+	iommu_dirty_notifier_sync(&ear->nb);
 }
 
 /*
@@ -321,7 +347,7 @@ static void a_consumer_may_hold_its_lock(struct kunit *test)
 		schedule_timeout_uninterruptible(HZ / 50);
 		KUNIT_EXPECT_EQ(test, leave(ear), 0);
 	}
-	iommu_dirty_notifier_sync();
+	iommu_dirty_notifier_sync(&ear->nb);
 }
 
 static void unregistering_waits_for_no_call_sync_does(struct kunit *test)
@@ -341,12 +367,304 @@ static void unregistering_waits_for_no_call_sync_does(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, listen(ear), 0);
 	KUNIT_EXPECT_EQ(test, leave(ear), 0);
 	complete_all(&hold);
-	iommu_dirty_notifier_sync();
+	iommu_dirty_notifier_sync(&ear->nb);
 	ear->calls = 0;
 	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), 0);
 	KUNIT_EXPECT_FALSE(test,
 			   wait_for_completion_timeout(&ear->told, HZ / 10));
 	KUNIT_EXPECT_EQ(test, ear->calls, 0);
+}
+
+struct waiter {
+	struct work_struct work;
+	struct ear *ear;
+	struct completion done;
+};
+
+static void wait_for_ear(struct work_struct *work)
+{
+	struct waiter *waiter = container_of(work, struct waiter, work);
+
+	iommu_dirty_notifier_sync(&waiter->ear->nb);
+	complete(&waiter->done);
+}
+
+static struct waiter *waiter_new(struct ear *ear)
+{
+	struct kunit *test = ear->rig->hw->test;
+	struct waiter *waiter = kunit_kzalloc(test, sizeof(*waiter),
+					      GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, waiter);
+	waiter->ear = ear;
+	init_completion(&waiter->done);
+	INIT_WORK(&waiter->work, wait_for_ear);
+	queue_work(system_unbound_wq, &waiter->work);
+	return waiter;
+}
+
+/* One whose callback takes its time holds up itself, and whoever waits for it */
+static void nobody_waits_for_another_listener(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct rig *other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	struct ear *slow = ear_new(rig), *ear;
+	DECLARE_COMPLETION_ONSTACK(hold);
+	struct waiter *first, *second;
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	*other = *rig;
+	other->hd = hwm_domain_new(rig->hw);
+	slow->hold = &hold;
+	KUNIT_ASSERT_EQ(test, listen(slow), 0);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&slow->told, 20 * HZ),
+			0);
+	KUNIT_EXPECT_EQ(test, leave(slow), 0);
+
+	ear = ear_listening(other);
+	KUNIT_ASSERT_EQ(test, rig_start(other->hd, test), 0);
+	expect_told(ear, IOMMU_DIRTY_EVENT_MODE);
+	KUNIT_EXPECT_EQ(test, leave(ear), 0);
+	first = waiter_new(ear);
+	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&first->done, HZ), 0);
+
+	second = waiter_new(slow);
+	KUNIT_EXPECT_EQ(test,
+			wait_for_completion_timeout(&second->done, HZ / 10), 0);
+	complete_all(&hold);
+	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&second->done, HZ),
+			0);
+	flush_work(&first->work);
+	flush_work(&second->work);
+}
+
+/* However many changes: one is being told, the others wait to be told together */
+static void changes_do_not_pile_up(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct ear *ear = ear_new(rig);
+	DECLARE_COMPLETION_ONSTACK(hold);
+	unsigned int i;
+	u64 seq;
+
+	ear->hold = &hold;
+	KUNIT_ASSERT_EQ(test, listen(ear), 0);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&ear->told, 20 * HZ),
+			0);
+	seq = rig_query(rig->hd).seq;
+	for (i = 0; i < 1000; i++)
+		KUNIT_ASSERT_EQ(test,
+				iommu_dirty_set_policy(&rig->hd->domain, test,
+						       i % 2 ?
+						       IOMMU_DIRTY_POLICY_PLAIN :
+						       IOMMU_DIRTY_POLICY_DEGRADE),
+				0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).seq, seq + 1000);
+	KUNIT_EXPECT_EQ(test, ear->calls, 1);
+	complete_all(&hold);
+	expect_told(ear, IOMMU_DIRTY_EVENT_MODE | IOMMU_DIRTY_EVENT_POLICY);
+	KUNIT_EXPECT_EQ(test, ear->calls, 2);
+	KUNIT_EXPECT_EQ(test, leave(ear), 0);
+	iommu_dirty_notifier_sync(&ear->nb);
+}
+
+/*
+ * Eventfds. They are made by a system call, which has a name in the kernel where no
+ * wrapper is needed; elsewhere dirty-e2e has to do.
+ */
+/* At once, not when the kernel finds the time */
+static void close_eventfd(int fd)
+{
+	struct file *file = file_close_fd(fd);
+
+	if (file)
+		__fput_sync(file);
+}
+
+static void close_action(void *fd)
+{
+	close_eventfd((long)fd);
+}
+
+static int make_eventfd(struct kunit *test)
+{
+	int fd = -EOPNOTSUPP;
+
+#ifndef CONFIG_ARCH_HAS_SYSCALL_WRAPPER
+	fd = sys_eventfd2(0, EFD_NONBLOCK);
+#endif
+	if (fd == -EOPNOTSUPP)
+		kunit_skip(test, "no eventfd can be made here");
+	KUNIT_ASSERT_GE(test, fd, 0);
+	return fd;
+}
+
+/* One that is closed when the test ends */
+static int new_eventfd(struct kunit *test)
+{
+	long fd = make_eventfd(test);
+
+	KUNIT_ASSERT_EQ(test,
+			kunit_add_action_or_reset(test, close_action, (void *)fd),
+			0);
+	return fd;
+}
+
+/*
+ * Is an eventfd gone for good when its file is closed? Each has a number, the lowest
+ * that is free.
+ */
+static int eventfd_number(struct kunit *test)
+{
+	struct seq_file m = { .size = PAGE_SIZE };
+	int fd = make_eventfd(test), number = -1;
+	struct file *file = eventfd_fget(fd);
+	char *at;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	m.buf = kunit_kzalloc(test, m.size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.buf);
+	file->f_op->show_fdinfo(&m, file);
+	at = strstr(m.buf, "eventfd-id: ");
+	KUNIT_ASSERT_NOT_NULL(test, at);
+	at += strlen("eventfd-id: ");
+	KUNIT_ASSERT_EQ(test, kstrtoint(strsep(&at, "\n"), 10, &number), 0);
+	fput(file);
+	close_eventfd(fd);
+	return number;
+}
+
+/* What a read(2) would take, 0 when it would wait */
+static u64 eventfd_take(int fd)
+{
+	struct file *file = eventfd_fget(fd);
+	loff_t pos = 0;
+	u64 count = 0;
+
+	if (!IS_ERR(file)) {
+		kernel_read(file, &count, sizeof(count), &pos);
+		fput(file);
+	}
+	return count;
+}
+
+/* Wait until it is signalled */
+static u64 eventfd_wait(int fd)
+{
+	unsigned int n;
+	u64 count = 0;
+
+	for (n = 0; n < 20 * 50 && !count; n++) {
+		count = eventfd_take(fd);
+		if (!count)
+			schedule_timeout_uninterruptible(HZ / 50);
+	}
+	return count;
+}
+
+static void a_domain_has_only_so_many_eventfds(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct iommu_domain *domain = &rig->hd->domain;
+	struct hwm_domain *other = hwm_domain_new(rig->hw);
+	int fd[IOMMU_DIRTY_EVENTFD_MAX + 1];
+	unsigned int i;
+
+	/* The limit of the user interface */
+	KUNIT_EXPECT_EQ(test, IOMMU_DIRTY_EVENTFD_MAX, 16);
+	for (i = 0; i < ARRAY_SIZE(fd); i++)
+		fd[i] = new_eventfd(test);
+	for (i = 0; i < IOMMU_DIRTY_EVENTFD_MAX; i++)
+		KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(domain, fd[i]),
+				0);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(domain, fd[i]), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(domain, fd[0]), -EEXIST);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_remove_eventfd(domain, fd[i]),
+			-ENOENT);
+
+	/* It counts for the domain */
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(&other->domain, fd[i]),
+			0);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_remove_eventfd(&other->domain, fd[i]),
+			0);
+
+	/* Each is signalled, and one that makes room is not */
+	KUNIT_EXPECT_EQ(test, iommu_dirty_remove_eventfd(domain, fd[1]), 0);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(domain, fd[i]), 0);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(domain, fd[1]), -ENOSPC);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	for (i = 0; i < ARRAY_SIZE(fd); i++)
+		if (i != 1)
+			KUNIT_EXPECT_EQ(test, eventfd_wait(fd[i]), 1);
+	KUNIT_EXPECT_EQ(test, eventfd_take(fd[1]), 0);
+
+	for (i = 0; i < ARRAY_SIZE(fd); i++)
+		KUNIT_EXPECT_EQ(test, iommu_dirty_remove_eventfd(domain, fd[i]),
+				i == 1 ? -ENOENT : 0);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(domain, fd[1]), 0);
+}
+
+static void an_eventfd_hears_that_the_domain_is_gone(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *hd = hwm_domain_new(rig->hw);
+	int fd = new_eventfd(test), other = new_eventfd(test);
+
+	KUNIT_ASSERT_EQ(test, iommu_dirty_add_eventfd(&hd->domain, fd), 0);
+	KUNIT_ASSERT_EQ(test, iommu_dirty_add_eventfd(&hd->domain, other), 0);
+	KUNIT_ASSERT_EQ(test, iommu_dirty_remove_eventfd(&hd->domain, other),
+			0);
+	hwm_domain_free(hd);
+	KUNIT_EXPECT_EQ(test, eventfd_wait(fd), 1);
+	KUNIT_EXPECT_EQ(test, eventfd_take(other), 0);
+}
+
+static void what_is_no_eventfd_is_refused(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct iommu_domain *domain = &rig->hd->domain;
+	struct hwm_domain *child = hwm_domain_child(rig->hd);
+	struct hwm_domain *dma = hwm_domain_new(rig->hw);
+	int fd = new_eventfd(test);
+
+	dma->domain.type = IOMMU_DOMAIN_DMA;
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(domain, -1), -EBADF);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_remove_eventfd(domain, -1), -EBADF);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_remove_eventfd(domain, fd), -ENOENT);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(&child->domain, fd),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(&dma->domain, fd),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_remove_eventfd(&dma->domain, fd),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_PTR_EQ(test, dma->domain.dirty, NULL);
+}
+
+/* Once removed, refused or gone with its domain, nobody holds on to it */
+static void an_eventfd_is_let_go(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct iommu_domain *domain = &rig->hd->domain;
+	struct hwm_domain *hd = hwm_domain_new(rig->hw);
+	int number = eventfd_number(test), fd = make_eventfd(test), i;
+
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(domain, fd), 0);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(domain, fd), -EEXIST);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_remove_eventfd(domain, fd), 0);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_remove_eventfd(domain, fd), -ENOENT);
+	close_eventfd(fd);
+	KUNIT_EXPECT_EQ(test, eventfd_number(test), number);
+
+	fd = make_eventfd(test);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_add_eventfd(&hd->domain, fd), 0);
+	close_eventfd(fd);
+	KUNIT_EXPECT_NE(test, eventfd_number(test), number);
+	hwm_domain_free(hd);
+	for (i = 0; i < 20 * 50 && eventfd_number(test) != number; i++)
+		schedule_timeout_uninterruptible(HZ / 50);
+	KUNIT_EXPECT_EQ(test, eventfd_number(test), number);
 }
 
 /* The domain is freed during a call, and goes on to exist for those who are told */
@@ -370,7 +688,7 @@ static void the_last_call_says_that_it_is_gone(struct kunit *test)
 	while (!(READ_ONCE(second->events) & IOMMU_DIRTY_EVENT_GONE) &&
 	       n++ < 20)
 		wait_for_completion_timeout(&second->told, HZ);
-	iommu_dirty_notifier_sync();
+	iommu_dirty_notifier_sync(&ear->nb);
 	KUNIT_EXPECT_TRUE(test, ear->events & IOMMU_DIRTY_EVENT_GONE);
 	KUNIT_EXPECT_TRUE(test, second->events & IOMMU_DIRTY_EVENT_GONE);
 	KUNIT_EXPECT_EQ(test, (int)second->info.mode, IOMMU_DIRTY_MODE_OFF);
@@ -412,7 +730,7 @@ static void what_was_told_outlives_the_backend(struct kunit *test)
 	backend->name = name;
 	KUNIT_EXPECT_EQ(test, iommu_dirty_register(backend), 0);
 	complete_all(&hold);
-	iommu_dirty_notifier_sync();
+	iommu_dirty_notifier_sync(&ear->nb);
 }
 
 static int init(struct kunit *test)
@@ -433,9 +751,16 @@ static struct kunit_case notify_cases[] = {
 	KUNIT_CASE(a_callback_may_register),
 	KUNIT_CASE(a_callback_may_unregister_itself),
 	KUNIT_CASE(a_callback_may_unregister_another),
+	KUNIT_CASE(nobody_is_called_once_unregistered),
 	KUNIT_CASE(a_callback_may_use_the_domain),
 	KUNIT_CASE(a_consumer_may_hold_its_lock),
 	KUNIT_CASE(unregistering_waits_for_no_call_sync_does),
+	KUNIT_CASE(nobody_waits_for_another_listener),
+	KUNIT_CASE(changes_do_not_pile_up),
+	KUNIT_CASE(a_domain_has_only_so_many_eventfds),
+	KUNIT_CASE(an_eventfd_hears_that_the_domain_is_gone),
+	KUNIT_CASE(what_is_no_eventfd_is_refused),
+	KUNIT_CASE(an_eventfd_is_let_go),
 	KUNIT_CASE(the_last_call_says_that_it_is_gone),
 	KUNIT_CASE(what_was_told_outlives_the_backend),
 	{}

@@ -318,7 +318,7 @@ int iommu_dirty_register_notifier(struct iommu_domain *domain,
 				  struct notifier_block *nb);
 int iommu_dirty_unregister_notifier(struct iommu_domain *domain,
 				    struct notifier_block *nb);
-void iommu_dirty_notifier_sync(void);
+void iommu_dirty_notifier_sync(const struct notifier_block *nb);
 int iommu_dirty_add_eventfd(struct iommu_domain *domain, int fd);
 int iommu_dirty_remove_eventfd(struct iommu_domain *domain, int fd);
 

@@ -190,6 +190,7 @@ static void state_free(struct kref *ref)
 	struct iommu_dirty_domain *dd =
 		container_of(ref, struct iommu_dirty_domain, ref);
 
+	mutex_destroy(&dd->listeners_lock);
 	mutex_destroy(&dd->lock);
 	mutex_destroy(&dd->switching);
 	kfree(dd);
@@ -217,7 +218,9 @@ static struct iommu_dirty_domain *state_new(struct iommu_domain *domain,
 	init_waitqueue_head(&dd->turns);
 	INIT_LIST_HEAD(&dd->attachments);
 	INIT_WORK(&dd->notify, iommu_dirty_notify_work);
-	RAW_INIT_NOTIFIER_HEAD(&dd->listeners);
+	mutex_init(&dd->listeners_lock);
+	RAW_INIT_NOTIFIER_HEAD(&dd->notifiers);
+	INIT_LIST_HEAD(&dd->eventfds);
 	dd->lacking = IOMMU_DIRTY_REASON_TABLE;
 	return dd;
 }

@@ -4,76 +4,114 @@
  *
  * Changes happen deep in the IOMMU core, under group->mutex and the attach lock, in
  * paths that a listener may have entered with a lock of its own. So they are only
- * noted there, and a work item calls the listeners, with no lock held but the SRCU
- * read side that keeps the list in place. The list is changed under a mutex that
- * is not held during a call. Nothing waits for a call that is under way, but
- * iommu_dirty_notifier_sync().
+ * noted there, and a work item calls the listeners, with none of these locks held.
  *
- * One work item a domain: its listeners are called one after the other, and
- * changes that come meanwhile are told together.
+ * One work item a domain, queued at most once: its listeners are called one after
+ * the other, and changes that come meanwhile are told together. listeners_lock, one
+ * a domain and innermost, protects the lists. Eventfds are signalled under it: that
+ * does not sleep, and there are at most IOMMU_DIRTY_EVENTFD_MAX. It is not held
+ * while a notifier is called; whoever unregisters the one that would be next moves
+ * on where the work item goes on.
+ *
+ * Nothing waits for a call that is under way, but iommu_dirty_notifier_sync(), and
+ * that for one notifier.
  */
 #include <linux/cleanup.h>
 #include <linux/eventfd.h>
 #include <linux/export.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/srcu.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
 
 #include "priv.h"
 #include "trace.h"
 
-DEFINE_STATIC_SRCU(calls);
-static DEFINE_MUTEX(listeners_lock);
-
 /* An eventfd as a listener */
 struct eventfd_listener {
-	struct notifier_block nb;
+	struct list_head node;
 	struct eventfd_ctx *ctx;
-	struct rcu_head rcu;
 };
 
-static struct eventfd_listener *to_eventfd(const struct notifier_block *nb)
-{
-	return container_of(nb, struct eventfd_listener, nb);
-}
+/* A notifier's call that is under way */
+struct notifier_call {
+	struct list_head node;
+	const struct notifier_block *nb;
+	const struct task_struct *task;
+};
 
-static void eventfd_listener_free(struct eventfd_listener *listener)
+static LIST_HEAD(calls);
+static DEFINE_SPINLOCK(calls_lock); /* calls */
+static DECLARE_WAIT_QUEUE_HEAD(call_ended);
+
+static void drop_eventfd(struct iommu_dirty_domain *dd,
+			 struct eventfd_listener *listener)
 {
+	lockdep_assert_held(&dd->listeners_lock);
+	list_del(&listener->node);
+	dd->nr_eventfds--;
 	eventfd_ctx_put(listener->ctx);
 	kfree(listener);
 }
 
-static void eventfd_listener_free_rcu(struct rcu_head *rcu)
+static void signal_eventfds(struct iommu_dirty_domain *dd, unsigned int events)
 {
-	eventfd_listener_free(container_of(rcu, struct eventfd_listener, rcu));
+	struct eventfd_listener *listener, *next;
+
+	guard(mutex)(&dd->listeners_lock);
+	list_for_each_entry_safe(listener, next, &dd->eventfds, node) {
+		eventfd_signal(listener->ctx);
+		if (events & IOMMU_DIRTY_EVENT_GONE)
+			drop_eventfd(dd, listener);
+	}
 }
 
-static int signal_eventfd(struct notifier_block *nb, unsigned long events,
-			  void *info)
+static struct notifier_block *after(const struct iommu_dirty_domain *dd,
+				    const struct notifier_block *nb)
 {
-	struct eventfd_listener *listener = to_eventfd(nb);
-
-	eventfd_signal(listener->ctx);
-	if (events & IOMMU_DIRTY_EVENT_GONE)
-		eventfd_listener_free(listener);
-	return NOTIFY_OK;
+	return rcu_dereference_protected(nb ? nb->next : dd->notifiers.head,
+					 lockdep_is_held(&dd->listeners_lock));
 }
 
-static bool is_eventfd(const struct notifier_block *nb,
-		       const struct eventfd_ctx *ctx)
+/* @nb is not touched once it was called: it may be gone */
+static void call_notifier(struct notifier_block *nb, unsigned int events,
+			  struct iommu_dirty_info *info,
+			  struct notifier_call *call)
 {
-	return nb->notifier_call == signal_eventfd && to_eventfd(nb)->ctx == ctx;
+	nb->notifier_call(nb, events, info);
+
+	scoped_guard(spinlock, &calls_lock)
+		list_del(&call->node);
+	wake_up_all(&call_ended);
+}
+
+static void call_notifiers(struct iommu_dirty_domain *dd, unsigned int events,
+			   struct iommu_dirty_info *info)
+{
+	struct notifier_call call = { .task = current };
+	struct notifier_block *nb;
+
+	mutex_lock(&dd->listeners_lock);
+	for (nb = after(dd, NULL); nb; nb = dd->next_notifier) {
+		dd->next_notifier = after(dd, nb);
+		call.nb = nb;
+		scoped_guard(spinlock, &calls_lock)
+			list_add(&call.node, &calls);
+		mutex_unlock(&dd->listeners_lock);
+		call_notifier(nb, events, info, &call);
+		mutex_lock(&dd->listeners_lock);
+	}
+	mutex_unlock(&dd->listeners_lock);
 }
 
 static void tell(struct iommu_dirty_domain *dd, unsigned int events)
 {
 	struct iommu_dirty_info info;
-	int idx;
 
 	iommu_dirty_snapshot(dd, &info);
 	trace_iommu_dirty_notify(dd, events, info.seq);
-	idx = srcu_read_lock(&calls);
-	raw_notifier_call_chain(&dd->listeners, events, &info);
-	srcu_read_unlock(&calls, idx);
+	signal_eventfds(dd, events);
+	call_notifiers(dd, events, &info);
 }
 
 void iommu_dirty_notify_work(struct work_struct *work)
@@ -95,7 +133,8 @@ void iommu_dirty_post(struct iommu_dirty_domain *dd,
 		      enum iommu_dirty_events events)
 {
 	atomic64_inc(&dd->seq);
-	if (!rcu_access_pointer(dd->listeners.head))
+	if (!rcu_access_pointer(dd->notifiers.head) &&
+	    list_empty(&dd->eventfds))
 		return;
 
 	atomic_or(events, &dd->events);
@@ -104,18 +143,26 @@ void iommu_dirty_post(struct iommu_dirty_domain *dd,
 		iommu_dirty_state_put(dd);
 }
 
-/* The one that is @nb, or @ctx's */
-static struct notifier_block *find_listener(struct iommu_dirty_domain *dd,
-					    const struct notifier_block *nb,
-					    const struct eventfd_ctx *ctx)
+static bool is_registered(const struct iommu_dirty_domain *dd,
+			  const struct notifier_block *nb)
 {
-	struct notifier_block *p;
+	const struct notifier_block *p;
 
-	lockdep_assert_held(&listeners_lock);
-	for (p = rcu_dereference_protected(dd->listeners.head, true); p;
-	     p = rcu_dereference_protected(p->next, true))
-		if (p == nb || (ctx && is_eventfd(p, ctx)))
-			return p;
+	for (p = after(dd, NULL); p; p = after(dd, p))
+		if (p == nb)
+			return true;
+	return false;
+}
+
+static struct eventfd_listener *find_eventfd(struct iommu_dirty_domain *dd,
+					     const struct eventfd_ctx *ctx)
+{
+	struct eventfd_listener *listener;
+
+	lockdep_assert_held(&dd->listeners_lock);
+	list_for_each_entry(listener, &dd->eventfds, node)
+		if (listener->ctx == ctx)
+			return listener;
 	return NULL;
 }
 
@@ -143,10 +190,10 @@ int iommu_dirty_register_notifier(struct iommu_domain *domain,
 
 	if (IS_ERR(dd))
 		return PTR_ERR(dd);
-	guard(mutex)(&listeners_lock);
-	if (find_listener(dd, nb, NULL))
+	guard(mutex)(&dd->listeners_lock);
+	if (is_registered(dd, nb))
 		return -EEXIST;
-	return raw_notifier_chain_register(&dd->listeners, nb);
+	return raw_notifier_chain_register(&dd->notifiers, nb);
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_register_notifier);
 
@@ -155,7 +202,7 @@ EXPORT_SYMBOL_GPL(iommu_dirty_register_notifier);
  * @domain: domain that @nb was registered for
  * @nb: registered earlier
  *
- * A call that is under way may go on after this has returned: see
+ * No call begins after this has returned. One that is under way may go on: see
  * iommu_dirty_notifier_sync(). It does not wait, so the caller may be the callback
  * itself, or hold a lock that the callback takes.
  *
@@ -169,22 +216,39 @@ int iommu_dirty_unregister_notifier(struct iommu_domain *domain,
 
 	if (IS_ERR(dd))
 		return PTR_ERR(dd);
-	guard(mutex)(&listeners_lock);
-	return raw_notifier_chain_unregister(&dd->listeners, nb);
+	guard(mutex)(&dd->listeners_lock);
+	if (dd->next_notifier == nb)
+		dd->next_notifier = after(dd, nb);
+	return raw_notifier_chain_unregister(&dd->notifiers, nb);
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_unregister_notifier);
 
-/**
- * iommu_dirty_notifier_sync() - wait for the calls that are under way
- *
- * When it returns, what was unregistered before is called no more and can be freed.
- *
- * Context: process; sleeps. Not from a callback, and with no lock held that one
- * takes, of any domain.
- */
-void iommu_dirty_notifier_sync(void)
+static bool is_called(const struct notifier_block *nb)
 {
-	synchronize_srcu(&calls);
+	const struct notifier_call *call;
+
+	guard(spinlock)(&calls_lock);
+	list_for_each_entry(call, &calls, node)
+		if (call->nb == nb)
+			return !WARN(call->task == current,
+				     "a callback waits for itself\n");
+	return false;
+}
+
+/**
+ * iommu_dirty_notifier_sync() - wait for the calls of a notifier that are under way
+ * @nb: unregistered earlier; its domain may be gone
+ *
+ * When it returns, @nb is called no more and can be freed. It waits for no other
+ * notifier.
+ *
+ * Context: process; sleeps. Not from @nb's callback, and with no lock held that this
+ * one takes.
+ */
+void iommu_dirty_notifier_sync(const struct notifier_block *nb)
+{
+	might_sleep();
+	wait_event(call_ended, !is_called(nb));
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_notifier_sync);
 
@@ -199,30 +263,31 @@ static int add_eventfd(struct iommu_domain *domain, struct eventfd_ctx *ctx)
 	listener = kzalloc(sizeof(*listener), GFP_KERNEL_ACCOUNT);
 	if (!listener)
 		return -ENOMEM;
-	listener->nb.notifier_call = signal_eventfd;
 	listener->ctx = ctx;
 
-	guard(mutex)(&listeners_lock);
-	if (find_listener(dd, NULL, ctx))
+	guard(mutex)(&dd->listeners_lock);
+	if (find_eventfd(dd, ctx))
 		return -EEXIST;
-	return raw_notifier_chain_register(&dd->listeners,
-					   &no_free_ptr(listener)->nb);
+	if (dd->nr_eventfds == IOMMU_DIRTY_EVENTFD_MAX)
+		return -ENOSPC;
+	list_add_tail(&no_free_ptr(listener)->node, &dd->eventfds);
+	dd->nr_eventfds++;
+	return 0;
 }
 
 static int remove_eventfd(struct iommu_domain *domain,
 			  const struct eventfd_ctx *ctx)
 {
 	struct iommu_dirty_domain *dd = iommu_dirty_own_state(domain);
-	struct notifier_block *nb;
+	struct eventfd_listener *listener;
 
 	if (IS_ERR(dd))
 		return PTR_ERR(dd);
-	guard(mutex)(&listeners_lock);
-	nb = find_listener(dd, NULL, ctx);
-	if (!nb)
+	guard(mutex)(&dd->listeners_lock);
+	listener = find_eventfd(dd, ctx);
+	if (!listener)
 		return -ENOENT;
-	raw_notifier_chain_unregister(&dd->listeners, nb);
-	call_srcu(&calls, &to_eventfd(nb)->rcu, eventfd_listener_free_rcu);
+	drop_eventfd(dd, listener);
 	return 0;
 }
 
@@ -236,7 +301,8 @@ static int remove_eventfd(struct iommu_domain *domain,
  *
  * Context: process; may sleep.
  * Return: 0; -EBADF or -EINVAL when @fd is no eventfd; -EEXIST when it is there;
- * -EOPNOTSUPP when the domain is none that can be tracked; -ENOMEM.
+ * -ENOSPC when %IOMMU_DIRTY_EVENTFD_MAX others are; -EOPNOTSUPP when the domain is none
+ * that can be tracked; -ENOMEM.
  */
 int iommu_dirty_add_eventfd(struct iommu_domain *domain, int fd)
 {

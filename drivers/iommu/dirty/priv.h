@@ -72,7 +72,11 @@ struct iommu_dirty_counters {
  * @turns: reads that wait for another one to end
  * @seq: changes so far
  * @events: those that @listeners have not been told, &enum iommu_dirty_events
- * @listeners: called by @notify; protected by a lock of notify.c, and SRCU
+ * @listeners_lock: protects what follows; innermost
+ * @notifiers: called by @notify
+ * @next_notifier: where @notify goes on when the notifier that it calls returns
+ * @eventfds: signalled by @notify
+ * @nr_eventfds: length of @eventfds
  * @notify: tells @listeners
  * @count: counters
  */
@@ -100,7 +104,11 @@ struct iommu_dirty_domain {
 	wait_queue_head_t turns;
 	atomic64_t seq;
 	atomic_t events;
-	struct raw_notifier_head listeners;
+	struct mutex listeners_lock;	/* notifiers and eventfds */
+	struct raw_notifier_head notifiers;
+	struct notifier_block *next_notifier;
+	struct list_head eventfds;
+	unsigned int nr_eventfds;
 	struct work_struct notify;
 	struct iommu_dirty_counters count;
 };

@@ -230,6 +230,9 @@ struct iommu_dirty_can_attach {
 
 #define IOMMU_DIRTY_CAN_ATTACH _IO(';', IOMMUFD_CMD_DIRTY_CAN_ATTACH)
 
+/* So many eventfds may be added to a HWPT */
+#define IOMMU_DIRTY_EVENTFD_MAX 16
+
 /**
  * enum iommu_dirty_eventfd_flags - flags of IOMMU_DIRTY_EVENTFD
  * @IOMMU_DIRTY_EVENTFD_REMOVE: forget the eventfd instead
@@ -248,8 +251,9 @@ enum iommu_dirty_eventfd_flags {
  * Signal the eventfd soon after every change that IOMMU_DIRTY_QUERY's out_seq
  * counts; changes in quick succession may be signalled once. The query then
  * tells what is so now. The same eventfd is added once to a HWPT (-EEXIST) and
- * can be added to several; removing one that is not there is -ENOENT. It is
- * forgotten, after one more signal, when the HWPT is destroyed.
+ * can be added to several; a HWPT takes %IOMMU_DIRTY_EVENTFD_MAX of them (-ENOSPC).
+ * Removing one that is not there is -ENOENT. It is forgotten, after one more signal,
+ * when the HWPT is destroyed.
  */
 struct iommu_dirty_eventfd {
 	__u32 size;
