@@ -135,6 +135,7 @@ spdx() {
 shell() { cd "$repo/scripts" && shellcheck -x -P SCRIPTDIR ./*.sh guest-init stages/*; }
 python() { cd "$repo" && find scripts qemu -name '*.py' -print0 | xargs -0 -r -n 1 \
 	python3 -W error -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())'; }
+script_tests() { "$repo/scripts/tests/stages_test.py" 2>&1 | sed '/^OK$/,$d; /^\.*$/d; /^-*$/d; /^Ran /d'; }
 
 echo "TAP version 13"
 gate checkpatch-files our_files
@@ -145,6 +146,7 @@ gate documentation chapters
 gate spdx spdx
 gate shellcheck shell
 gate python python
+gate script-tests script_tests
 gate compile-x86_64 compiles x86 stock
 gate compile-x86_64-off compiles x86-off stock
 gate compile-um compiles um stock-um

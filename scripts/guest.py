@@ -44,6 +44,7 @@ def main():
     p.add_argument('--initrd', required=True)
     p.add_argument('--run', required=True, help='shell commands to run in the guest')
     p.add_argument('--log', required=True, help='file for the kernel log')
+    p.add_argument('--show-log', action='store_true', help='the kernel log goes to stdout too')
     p.add_argument('--machine')
     p.add_argument('--cpu')
     p.add_argument('--memory', default='2G')
@@ -80,7 +81,16 @@ def main():
         f.write('\n'.join(cmd) + '\n')
     open(o.log, 'w').close()
 
+    def show(log):
+        """The whole lines of the log that were not shown yet."""
+        nonlocal shown
+        upto = log.rfind('\n') + 1
+        if o.show_log and upto > shown:
+            print(log[shown:upto], end='', flush=True)
+            shown = upto
+
     timed_out = done = stuck = False
+    shown = 0
     deadline = time.monotonic() + o.timeout
     guest = subprocess.Popen(cmd, stdin=subprocess.DEVNULL)
     try:
@@ -92,7 +102,9 @@ def main():
                 timed_out = time.monotonic() > deadline
                 stuck = done    # ten seconds ago, and it has not powered off since
                 with open(o.log, errors='replace') as f:
-                    done = 'guest-exit: ' in f.read()
+                    log = f.read()
+                done = 'guest-exit: ' in log
+                show(log)
     finally:
         guest.kill()
         guest.wait()
@@ -101,6 +113,7 @@ def main():
 
     with open(o.log, errors='replace') as f:
         log = f.read()
+    show(log + '\n')
     bad = [s for s in splats(log) if not o.allow or not re.search(o.allow, s)]
     m = re.search(r'guest-exit: (\d+)', log)
     status = int(m[1]) if m else None

@@ -28,22 +28,23 @@ class Parser:
         self.seen = {}		# depth -> number reported
         self.names = {}		# depth -> name announced by "# Subtest"
 
-    def close(self, depth):
-        """Leaves at this depth and below, complete with what is missing."""
+    def close(self, depth, cut=False):
+        """Leaves at this depth and below, complete with what is missing unless it was cut."""
         leaves = self.pending.pop(depth, [])
         plan, seen = self.plan.pop(depth, None), self.seen.pop(depth, 0)
         if any(d > depth for d in (*self.pending, *self.plan)):
             name = self.names.get(depth + 1, '?')	# a parent that never reported
-            inner = self.close(depth + 1)
+            inner = self.close(depth + 1, cut)
             leaves += [(s, f'{name}.{n}'.rstrip('.'), r) for s, n, r in inner]
-            leaves.append(('fail', name, 'died before its result'))
-        if plan is not None and seen < plan:
+            if not cut:
+                leaves.append(('fail', name, 'died before its result'))
+        if plan is not None and seen < plan and not cut:
             leaves.append(('fail', '', f'{plan - seen} of {plan} planned did not report'))
         self.names.pop(depth, None)
         return leaves
 
-    def finish(self):
-        self.cases += self.close(0)
+    def finish(self, cut=False):
+        self.cases += self.close(0, cut)
         self.reset()
 
     def result(self, depth, ok, rest):
@@ -74,12 +75,12 @@ class Parser:
             self.names[len(m[1]) // 4] = m[2]
 
 
-def cases(suite, lines):
-    """Return (status, name, reason) of all cases."""
+def cases(suite, lines, cut=False):
+    """Return (status, name, reason) of all cases; of those before the end if it was cut."""
     parser = Parser()
     for line in lines:
         parser.feed(line)
-    parser.finish()
+    parser.finish(cut)
     return [(status, f'{suite}: {name}', reason) for status, name, reason in parser.cases]
 
 

@@ -8,9 +8,8 @@ image=${1:?usage: run-uml.sh IMAGE [PARAMETER...]}
 shift
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-timeout -k 10 "${TIMEOUT:-900}" "$image" mem=1G kunit_shutdown=halt console=tty \
-	"$@" >"$log" 2>&1 </dev/null || echo "uml ended with status $?" >>"$log"
-cat "$log"
+{ timeout -k 10 "${TIMEOUT:-900}" "$image" mem=1G kunit_shutdown=halt console=tty \
+	"$@" 2>&1 </dev/null || echo "uml ended with status $?"; } | tee "$log"
 echo "KTAP version 1"
 echo "1..1"
 if splats=$("$repo/scripts/splats.py" "$log"); then

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run test stages: stages.py RESULTS SLOTS STAGE...
+"""Run test stages: stages.py [--seconds N --limit TEXT] RESULTS SLOTS STAGE...
 
 They start in this order, SLOTS at a time; one with a line "# Alone: WHY" runs with no
 other. RESULTS gets NAME.tap, what the stage said, and NAME.cases, what ktap.py makes of it.
 Whatever it reports, a stage that ends with another status than 0, or reports nothing, is
 a failure. With more slots than one, what stages tell people is marked with their name.
+
+After N seconds no stage starts, and those that run are ended: what they reported until then
+counts, and the stage itself is one that was skipped because of TEXT.
 """
+import argparse
 import os
 import re
 import signal
@@ -20,6 +24,7 @@ import ktap
 
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 running = {}            # name -> process, the leader of a session
+cut = {}                # name -> how much a stage had reported when its time was over
 changed = threading.Condition()
 broken = []             # names of stages whose results could not be had
 
@@ -35,14 +40,28 @@ def header(path, key):
     return m and m[1]
 
 
+def reported(tap, size):
+    """The lines of a report, or those in its first SIZE bytes."""
+    with open(tap, 'rb') as f:
+        text = f.read() if size is None else f.read(size)
+    lines = text.decode(errors='replace').split('\n')
+    # A result that was not all written counts if it is a failure.
+    if size is not None and not lines[-1].lstrip().startswith('not ok'):
+        lines.pop()
+    return lines
+
+
 def outcome(name, tap, status):
-    """The cases of a stage, with one more if it failed and they do not show it."""
-    with open(tap, errors='replace') as f:
-        cases = ktap.cases(name, f)
-    if status and not any(case[0] == 'fail' for case in cases):
-        cases.append(('fail', f'{name}: the stage itself', f'ended with status {status}'))
+    """The cases of a stage, with one more if it failed, or was cut, and they do not show it."""
+    size = cut.get(name)
+    cases = ktap.cases(name, reported(tap, size), cut=size is not None)
+    itself = f'{name}: the stage itself'
+    if size is not None:
+        cases.append(('skip', itself, f'not finished: {options.limit}'))
+    elif status and not any(case[0] == 'fail' for case in cases):
+        cases.append(('fail', itself, f'ended with status {status}'))
     elif not cases:
-        cases.append(('fail', f'{name}: the stage itself', 'reported no test'))
+        cases.append(('fail', itself, 'reported no test'))
     return cases
 
 
@@ -51,12 +70,15 @@ def pass_on(name, stage):
         say(f'[{name}] {line.rstrip()}')
 
 
+def write(name, found):
+    with open(os.path.join(options.results, name + '.cases'), 'w') as f:
+        f.writelines('\t'.join(case) + '\n' for case in found)
+
+
 def report(name, stage, t0):
     """Write down what came out of a stage that has ended."""
-    tap = os.path.join(results, name + '.tap')
-    found = outcome(name, tap, stage.returncode)
-    with open(os.path.join(results, name + '.cases'), 'w') as f:
-        f.writelines('\t'.join(case) + '\n' for case in found)
+    found = outcome(name, os.path.join(options.results, name + '.tap'), stage.returncode)
+    write(name, found)
     counts = Counter(case[0] for case in found)
     text = ', '.join(f'{counts[s]} {s}' for s in sorted(counts))
     minutes, seconds = divmod(round(time.monotonic() - t0), 60)
@@ -90,11 +112,11 @@ def follow(name, stage):
 
 def start(path, name):
     say(f'== {name}: {header(path, "Stage")}')
-    with open(os.path.join(results, name + '.tap'), 'w') as tap:
+    with open(os.path.join(options.results, name + '.tap'), 'w') as tap:
         stage = subprocess.Popen(
             [path], stdin=subprocess.DEVNULL, stdout=tap, start_new_session=True,
-            stderr=subprocess.PIPE if slots > 1 else None, text=True, errors='replace',
-            env={**os.environ, 'RESULTS': results})
+            stderr=subprocess.PIPE if options.slots > 1 else None, text=True, errors='replace',
+            env={**os.environ, 'RESULTS': options.results})
     running[name] = stage
     threading.Thread(target=follow, args=(name, stage), daemon=True).start()
 
@@ -111,18 +133,39 @@ def processes():
             yield int(pid), int(parent), int(session)
 
 
-def end(sessions):
-    """End all processes of these sessions, guests included; by force after five seconds."""
-    t0 = time.monotonic()
-    sig = signal.SIGTERM
-    while left := [pid for pid, _, session in processes() if session in sessions]:
-        for pid in left:
+def signal_all(pids, *signals):
+    for pid in pids:
+        for sig in signals:
             try:
                 os.kill(pid, sig)
             except ProcessLookupError:
                 pass
+
+
+def members(sessions):
+    return [pid for pid, _, session in processes() if session in sessions]
+
+
+def end(sessions):
+    """End all processes of these sessions, guests included; by force after five seconds."""
+    t0 = time.monotonic()
+    signals = signal.SIGTERM, signal.SIGCONT
+    while left := members(sessions):
+        signal_all(left, *signals)
         time.sleep(0.2)
-        sig = signal.SIGKILL if time.monotonic() - t0 > 5 else 0
+        signals = (signal.SIGKILL,) if time.monotonic() - t0 > 5 else ()
+
+
+def cut_off(name, stage):
+    """Time is over for a stage. What it says from now on is about its end: it does not count."""
+    stopped = set()
+    while more := set(members({stage.pid})) - stopped:
+        signal_all(more, signal.SIGSTOP)
+        stopped |= more
+    if stage.pid in members({stage.pid}):   # else it has just ended by itself
+        cut[name] = os.path.getsize(os.path.join(options.results, name + '.tap'))
+        say(f'== {name}: {options.limit}')
+    end({stage.pid})
 
 
 def stop(_signal, _frame):
@@ -137,17 +180,41 @@ def stop(_signal, _frame):
 def main():
     for each in SIGNALS:
         signal.signal(each, stop)
-    for path in sys.argv[3:]:
-        alone = header(path, 'Alone')
+    over = None if options.seconds is None else time.monotonic() + options.seconds
+
+    def left():
+        return None if over is None else max(0, over - time.monotonic())
+
+    def wait(condition):
+        """Wait for that as long as there is time. Return whether there is any left."""
         with changed:
-            changed.wait_for(lambda: len(running) < (1 if alone else slots))
-            start(path, os.path.basename(path).partition('-')[2])
+            changed.wait_for(condition, left())
+        return left() != 0
+
+    for path in options.stages:
+        name = os.path.basename(path).partition('-')[2]
+        alone = header(path, 'Alone')
+        if wait(lambda: len(running) < (1 if alone else options.slots)):
+            with changed:
+                start(path, name)
             if alone:
-                changed.wait_for(lambda: not running)
+                wait(lambda: not running)
+        else:
+            say(f'== {name}: not started, {options.limit}')
+            write(name, [('skip', f'{name}: the stage itself', f'not started: {options.limit}')])
+    if not wait(lambda: not running):
+        for name, stage in list(running.items()):
+            cut_off(name, stage)
     with changed:
         changed.wait_for(lambda: not running)
     sys.exit(bool(broken))
 
 
-results, slots = sys.argv[1], int(sys.argv[2])
+p = argparse.ArgumentParser(usage=__doc__)
+p.add_argument('--seconds', type=float)
+p.add_argument('--limit', default='the time is over')
+p.add_argument('results')
+p.add_argument('slots', type=int)
+p.add_argument('stages', nargs='*')
+options = p.parse_args()
 main()

@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# test.sh [NAME...]: run the test stages, scripts/stages/*: all, or those whose name
-# contains a NAME. A stage prints TAP on stdout. Whatever it reports, a stage that ends with
+# test.sh [NAME...]: run the test stages, scripts/stages/* (or STAGES/*): all, or those whose
+# name contains a NAME. A stage prints TAP on stdout. Whatever it reports, a stage that ends with
 # another status than 0, or reports nothing, is a failure. They start in order, SLOTS at a
-# time: two, where there are two processors and memory for two guests.
+# time: two, where there are two processors and memory for two guests. With MINUTES=N all ends
+# by itself N minutes after STARTED (seconds since 1970; now): stages that no longer fit count
+# as skipped.
 . "$(dirname "$0")/lib.sh"
 
 results=$cache/results
@@ -16,6 +18,7 @@ if [ -z "${SLOTS:-}" ]; then
 		SLOTS=1
 fi
 case $SLOTS in *[!0-9]* | 0) die "SLOTS=$SLOTS is not a number of stages" ;; esac
+case ${MINUTES:-1} in *[!0-9]* | 0) die "MINUTES=$MINUTES is not a number of minutes" ;; esac
 t_all=$(date +%s)
 # What can be known in a second comes before what takes minutes.
 "$repo/scripts/overlay.sh" --check
@@ -29,15 +32,21 @@ wanted() {
 }
 
 stages=
-for stage in "$repo"/scripts/stages/*; do
+for stage in "${STAGES:-$repo/scripts/stages}"/*; do
 	name=${stage##*/} name=${name#*-}
 	! wanted "$name" "$@" || stages="$stages $stage"
 done
 
 BUILT=$(mktemp -d)
 export BUILT
+set -- "$results" "$SLOTS"
+if [ -n "${MINUTES:-}" ]; then	# half a minute is for ending what runs, and for the summary
+	seconds=$((${STARTED:-$t_all} + MINUTES * 60 - 30 - $(date +%s)))
+	[ "$seconds" -gt 0 ] || seconds=0
+	set -- --seconds "$seconds" --limit "the time limit of $MINUTES minutes is reached" "$@"
+fi
 # shellcheck disable=SC2086 # a list
-python3 "$repo/scripts/stages.py" "$results" "$SLOTS" $stages 9>&- &
+python3 "$repo/scripts/stages.py" "$@" $stages 9>&- &
 pid=$!
 trap 'rm -rf "$BUILT"' EXIT
 trap 'trap "" INT TERM HUP; kill "$pid"; wait "$pid"; exit 130' INT TERM HUP
