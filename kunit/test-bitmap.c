@@ -7,6 +7,7 @@
 #include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -277,11 +278,26 @@ static void a_hole_in_user_memory_is_an_error_and_loses_nothing(struct kunit *te
 
 static void an_address_that_is_not_the_users_is_an_error(struct kunit *test)
 {
-	static const unsigned long bad[] = { ULONG_MAX, ULONG_MAX - 100, 0 };
+	const unsigned long last_page = ULONG_MAX - PAGE_SIZE + 1;
+	const unsigned long bad[] = {
+		0,
+		TASK_SIZE,
+		TASK_SIZE - 125,
+		BIT(BITS_PER_LONG - 1),
+		last_page - PAGE_SIZE,
+		last_page - 125,
+		last_page,
+		last_page + 1,
+		ULONG_MAX - 125,
+		ULONG_MAX - 124,
+		ULONG_MAX - 100,
+		ULONG_MAX,
+	};
 	struct rig *rig = test->priv;
 	unsigned int i;
 
 	user_pages(test, 1);
+	/* Bit 0 of byte 125 */
 	hwm_write(rig->dev, rig_page(rig, 1000));
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		KUNIT_EXPECT_EQ(test,
@@ -292,6 +308,55 @@ static void an_address_that_is_not_the_users_is_an_error(struct kunit *test)
 	release_user_pages();
 }
 
+/* What would be the next piece begins where the address space does, with page 0 */
+static void a_user_bitmap_does_not_wrap_around(struct kunit *test)
+{
+	struct iommu_dirty_user_sink user;
+	u8 data[32] = {};
+
+	user_pages(test, 1);
+	data[16] = 1;
+	data[31] = 1;
+	iommu_dirty_user_sink_init(&user, (void __user *)(ULONG_MAX - 15));
+	KUNIT_EXPECT_EQ(test, user.sink.publish(&user.sink, 0, data, 32),
+			-EFAULT);
+	KUNIT_EXPECT_EQ(test, user.sink.publish(&user.sink, 0, data, 17),
+			-EFAULT);
+	KUNIT_EXPECT_EQ(test, user.sink.publish(&user.sink, 16, data + 16, 1),
+			-EFAULT);
+	/* Nothing to set: not looked at */
+	KUNIT_EXPECT_EQ(test, user.sink.publish(&user.sink, 0, data, 16), 0);
+	release_user_pages();
+}
+
+static void kill_when_it_publishes(struct hwm_model *hw, enum hwm_step step,
+				   bool after)
+{
+	if (step == HWM_PUBLISH && after)
+		send_sig(SIGKILL, current, 1);
+}
+
+/* A leaf can be a bitmap of gigabytes */
+static void a_killed_reader_does_not_publish_on(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	int ret;
+
+	hwm_write(rig->dev, rig->at.large);
+	rig->hw->calls[HWM_PUBLISH] = 0;
+	rig->hw->calls[HWM_CLEAR] = 0;
+	rig->hw->watch = kill_when_it_publishes;
+	allow_kernel_signal(SIGKILL);
+	ret = rig_read(rig, rig->at.large, rig->at.large + rig->large - 1, 0);
+	disallow_signal(SIGKILL);
+	flush_signals(current);
+	rig->hw->watch = NULL;
+	KUNIT_EXPECT_EQ(test, ret, -EINTR);
+	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_PUBLISH], 1);
+	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_CLEAR], 0);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
+}
+
 static struct kunit_case bitmap_cases[] = {
 	KUNIT_CASE(edges_of_what_is_published_at_once),
 	KUNIT_CASE(one_run_through_several_pieces),
@@ -300,6 +365,8 @@ static struct kunit_case bitmap_cases[] = {
 	KUNIT_CASE(a_read_only_user_page_is_an_error_and_loses_nothing),
 	KUNIT_CASE(a_hole_in_user_memory_is_an_error_and_loses_nothing),
 	KUNIT_CASE(an_address_that_is_not_the_users_is_an_error),
+	KUNIT_CASE(a_user_bitmap_does_not_wrap_around),
+	KUNIT_CASE(a_killed_reader_does_not_publish_on),
 	{}
 };
 

@@ -176,7 +176,11 @@ static int publisher_flush(struct publisher *pub)
 				 (u8 *)pub->out, len);
 	memset(pub->out, 0, round_up(len, sizeof(long)));
 	pub->used = 0;
-	return ret;
+	if (ret)
+		return ret;
+	/* One leaf may be a bitmap of gigabytes */
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
 static int publisher_add(struct publisher *pub, unsigned long first,
@@ -588,9 +592,10 @@ static int publish_user(struct iommu_dirty_sink *sink, size_t offset,
 {
 	struct iommu_dirty_user_sink *user =
 		container_of(sink, struct iommu_dirty_user_sink, sink);
-	unsigned long addr;
+	unsigned long addr, last;
 
-	if (check_add_overflow((unsigned long)user->bitmap, offset, &addr))
+	if (check_add_overflow((unsigned long)user->bitmap, offset, &addr) ||
+	    check_add_overflow(addr, len - 1, &last))
 		return -EFAULT;
 
 	while (len) {
@@ -599,12 +604,11 @@ static int publish_user(struct iommu_dirty_sink *sink, size_t offset,
 
 		if (memchr_inv(data, 0, n)) {
 			struct page *page;
-			int ret;
 
-			ret = pin_user_pages_fast(addr & PAGE_MASK, 1,
-						  FOLL_WRITE, &page);
-			if (ret != 1)
-				return ret < 0 ? ret : -EFAULT;
+			/* For whatever reason: the errno is upstream's */
+			if (pin_user_pages_fast(addr & PAGE_MASK, 1, FOLL_WRITE,
+						&page) != 1)
+				return -EFAULT;
 			or_into_page(page, in_page, data, n);
 			unpin_user_pages_dirty_lock(&page, 1, true);
 		}
