@@ -4,11 +4,13 @@
  * two points at which a test can look on, do DMA, or make something fail.
  */
 #include <linux/bitmap.h>
+#include <linux/debug_locks.h>
 
 #include "../fmt-amdv1.h"
 #include "../fmt-lpae.h"
 #include "../fmt-vtd-ss.h"
 #include "../fmt-x86.h"
+#include "../priv.h"
 #include "hw-model.h"
 
 /**
@@ -92,6 +94,73 @@ static int noted_clear(struct hwm_model *hw, const struct iommu_dirty_root *root
 	ret = iommu_dirty_clear_table(&noted, root, chunk);
 	cleaning = NULL;
 	return ret;
+}
+
+/* How the calling task holds the attach lock of a domain */
+enum held {
+	FREE,
+	FOR_READ,
+	FOR_WRITE,
+};
+
+static enum held attach_lock_held(const struct iommu_dirty_domain *dd)
+{
+	if (lockdep_is_held_type(&dd->attach_lock, 0))
+		return FOR_WRITE;
+	return lockdep_is_held_type(&dd->attach_lock, 1) ? FOR_READ : FREE;
+}
+
+/**
+ * hwm_expect_locks() - does the caller hold what the core promises for a step?
+ * @hw: model
+ * @dd: state of the domain that the step is about; NULL for none
+ * @step: which
+ *
+ * With lockdep; without it, nothing is known.
+ */
+void hwm_expect_locks(struct hwm_model *hw, const struct iommu_dirty_domain *dd,
+		      enum hwm_step step)
+{
+	bool lock, switching;
+	enum held attach;
+
+	if (!dd || !IS_ENABLED(CONFIG_LOCKDEP) || !debug_locks)
+		return;
+	attach = attach_lock_held(dd);
+	lock = lockdep_is_held_type(&dd->lock, -1);
+	switching = lockdep_is_held_type(&dd->switching, -1);
+
+	switch (step) {
+	case HWM_CAPABILITY:
+	case HWM_ATTACH:
+		KUNIT_EXPECT_EQ_MSG(hw->test, (int)attach, FOR_WRITE,
+				    "step %d", step);
+		break;
+	case HWM_SET_FEATURE:
+		KUNIT_EXPECT_EQ(hw->test, (int)attach, FOR_WRITE);
+		KUNIT_EXPECT_TRUE(hw->test, switching);
+		break;
+	case HWM_SYNC:
+	case HWM_WALK:
+		KUNIT_EXPECT_EQ_MSG(hw->test, (int)attach, FOR_READ, "step %d",
+				    step);
+		KUNIT_EXPECT_FALSE(hw->test, lock);
+		break;
+	case HWM_CLEAR:
+	case HWM_FLUSH:
+		KUNIT_EXPECT_EQ_MSG(hw->test, (int)attach, FOR_READ, "step %d",
+				    step);
+		KUNIT_EXPECT_TRUE_MSG(hw->test, lock, "step %d", step);
+		break;
+	case HWM_PUBLISH:
+		KUNIT_EXPECT_EQ(hw->test, (int)attach, FREE);
+		KUNIT_EXPECT_FALSE(hw->test, lock);
+		KUNIT_EXPECT_FALSE(hw->test, switching);
+		break;
+	default:
+		break;
+	}
+	hw->locks_checked[step]++;
 }
 
 static struct iommu_dirty_root root_of(const struct hwm_domain *hd)
@@ -371,6 +440,8 @@ static int capability(struct iommu_domain *domain, struct device *dev,
 	if (dev && dev->iommu->iommu_dev->ops != &hwm_iommu_ops)
 		return -ENODEV;
 	hw = hd ? hd->hw : hdev->hw;
+	if (hd)
+		hwm_expect_locks(hw, domain->dirty, HWM_CAPABILITY);
 
 	ret = hwm_step_begin(hw, HWM_CAPABILITY);
 	if (ret)
@@ -395,6 +466,7 @@ static int set_feature(struct iommu_domain *domain,
 	struct hwm_context *ctx;
 	int ret;
 
+	hwm_expect_locks(hd->hw, domain->dirty, HWM_SET_FEATURE);
 	ret = hwm_step_begin(hd->hw, HWM_SET_FEATURE);
 	if (ret)
 		return ret;
@@ -414,6 +486,7 @@ static int do_sync(struct iommu_domain *domain)
 	struct hwm_domain *hd = to_hwm_domain(domain);
 	int ret;
 
+	hwm_expect_locks(hd->hw, domain->dirty, HWM_SYNC);
 	ret = hwm_step_begin(hd->hw, HWM_SYNC);
 	if (ret)
 		return ret;
@@ -427,6 +500,7 @@ static int do_walk(struct iommu_domain *domain, struct iommu_dirty_chunk *chunk,
 	struct hwm_domain *hd = to_hwm_domain(domain);
 	int ret;
 
+	hwm_expect_locks(hd->hw, domain->dirty, HWM_WALK);
 	ret = hwm_step_begin(hd->hw, HWM_WALK);
 	if (ret)
 		return ret;
@@ -475,6 +549,7 @@ static int do_clear(struct iommu_domain *domain,
 	struct hwm_model *hw = hd->hw;
 	int ret;
 
+	hwm_expect_locks(hw, domain->dirty, HWM_CLEAR);
 	ret = hwm_step_begin(hw, HWM_CLEAR);
 	if (ret)
 		return ret;
@@ -493,7 +568,10 @@ static int do_flush(struct iommu_domain *domain, unsigned long iova,
 	struct hwm_domain *hd = to_hwm_domain(domain);
 	int ret;
 
+	hwm_expect_locks(hd->hw, domain->dirty, HWM_FLUSH);
 	ret = hwm_step_begin(hd->hw, HWM_FLUSH);
+	hd->hw->flush_first = iova;
+	hd->hw->flush_last = last;
 	if (ret)
 		return ret;
 	hwm_invalidate(hd, iova, last, true);

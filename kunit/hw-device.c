@@ -12,6 +12,7 @@
 #include <linux/lockdep.h>
 #include <linux/slab.h>
 
+#include "../priv.h"
 #include "hw-model.h"
 
 static unsigned int tlb_slot(unsigned long first)
@@ -338,6 +339,7 @@ static int context_attach(struct hwm_domain *hd, struct hwm_device *dev,
 	struct hwm_context *ctx;
 	int ret;
 
+	hwm_expect_locks(hw, hd->domain.dirty, HWM_ATTACH);
 	if (hd->unit != dev->unit)
 		return -EINVAL;
 	ret = hwm_step_begin(hw, HWM_ATTACH);
@@ -375,8 +377,18 @@ static int context_attach(struct hwm_domain *hd, struct hwm_device *dev,
 	return hwm_step_end(hw, HWM_ATTACH, 0);
 }
 
+/* What a device leaves is known to the core, if it is tracked */
+static void expect_left_locked(struct device *dev)
+{
+	struct iommu_dirty_attachment *at = dev->iommu->dirty;
+
+	if (at)
+		hwm_expect_locks(to_hwm_device(dev)->hw, at->dd, HWM_ATTACH);
+}
+
 static int attach_dev(struct iommu_domain *domain, struct device *dev)
 {
+	expect_left_locked(dev);
 	return context_attach(to_hwm_domain(domain), to_hwm_device(dev),
 			      IOMMU_NO_PASID);
 }
@@ -384,12 +396,15 @@ static int attach_dev(struct iommu_domain *domain, struct device *dev)
 static int set_dev_pasid(struct iommu_domain *domain, struct device *dev,
 			 ioasid_t pasid, struct iommu_domain *old)
 {
+	if (old)
+		hwm_expect_locks(to_hwm_device(dev)->hw, old->dirty, HWM_ATTACH);
 	return context_attach(to_hwm_domain(domain), to_hwm_device(dev), pasid);
 }
 
 static void remove_dev_pasid(struct device *dev, ioasid_t pasid,
 			     struct iommu_domain *domain)
 {
+	hwm_expect_locks(to_hwm_device(dev)->hw, domain->dirty, HWM_ATTACH);
 	hwm_context_detach(hwm_context(to_hwm_device(dev), pasid));
 }
 
@@ -397,6 +412,7 @@ static void release_device(struct device *dev)
 {
 	struct hwm_context *ctx;
 
+	expect_left_locked(dev);
 	list_for_each_entry(ctx, &to_hwm_device(dev)->contexts, node)
 		hwm_context_detach(ctx);
 }

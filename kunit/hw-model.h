@@ -28,6 +28,7 @@
 
 #include "oracle.h"
 
+struct iommu_dirty_domain;
 struct iommu_dirty_root;
 
 /**
@@ -203,6 +204,9 @@ struct hwm_fault {
  * @refused: writes that were not let through although the page is writable
  * @may_refuse: that is not an error
  * @calls: times each step began
+ * @locks_checked: times that it was known which locks were held there
+ * @flush_first: first byte of the last flush
+ * @flush_last: its last byte
  * @watch: called before and after each step, with the core's locks held
  * @watch_leaves: HWM_CLEAN_LEAF too; one model at a time
  * @data: for @watch
@@ -223,6 +227,9 @@ struct hwm_model {
 	unsigned int refused;
 	bool may_refuse;
 	unsigned int calls[HWM_NR_STEPS];
+	unsigned int locks_checked[HWM_NR_STEPS];
+	unsigned long flush_first;
+	unsigned long flush_last;
 	void (*watch)(struct hwm_model *hw, enum hwm_step step, bool after);
 	bool watch_leaves;
 	void *data;
@@ -390,6 +397,8 @@ static inline int hwm_read(struct hwm_device *dev, unsigned long iova)
 
 /* hw-backend.c */
 extern const struct iommu_dirty_backend hwm_backend;
+void hwm_expect_locks(struct hwm_model *hw, const struct iommu_dirty_domain *dd,
+		      enum hwm_step step);
 int hwm_step_begin(struct hwm_model *hw, enum hwm_step step);
 int hwm_step_end(struct hwm_model *hw, enum hwm_step step, int ret);
 void hwm_fail(struct hwm_model *hw, unsigned long steps, unsigned int nth,

@@ -154,8 +154,11 @@ static int publish(struct iommu_dirty_sink *sink, size_t offset, const u8 *data,
 		   size_t len)
 {
 	struct rig_bitmap *bm = container_of(sink, struct rig_bitmap, sink);
+	struct hwm_domain *hd;
 	int ret;
 
+	list_for_each_entry(hd, &bm->hw->domains, node)
+		hwm_expect_locks(bm->hw, hd->domain.dirty, HWM_PUBLISH);
 	ret = hwm_step_begin(bm->hw, HWM_PUBLISH);
 	if (ret)
 		return ret;

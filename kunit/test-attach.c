@@ -392,6 +392,29 @@ static void a_capability_that_is_lost_loses_no_write(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
 }
 
+/* A backend that has filled in something, and then fails */
+static void what_a_backend_says_before_it_fails_does_not_count(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_device *able = hwm_device_new(rig->hw);
+	struct iommu_dirty_prospect would;
+
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, true, -EIO);
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, able), -EINVAL);
+	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, true, -EIO);
+	KUNIT_EXPECT_EQ(test,
+			iommu_dirty_can_attach(&rig->hd->domain, &able->dev,
+					       &would), -EINVAL);
+	KUNIT_EXPECT_EQ(test, (int)would.verdict, IOMMU_DIRTY_VERDICT_REFUSED);
+	/* What the table can do is asked again when a device comes */
+	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 2, true, -EIO);
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, able), 0);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			IOMMU_DIRTY_REASON_BACKEND);
+	KUNIT_EXPECT_EQ(test, flags_of(rig->hd), 0);
+}
+
 static void a_domain_that_is_freed_leaves_no_state(struct kunit *test)
 {
 	struct rig *rig = test->priv;
@@ -427,6 +450,7 @@ static struct kunit_case attach_cases[] = {
 	KUNIT_CASE(a_device_that_is_released_is_forgotten),
 	KUNIT_CASE_PARAM(a_nested_child_counts_for_its_parent, rig_kinds),
 	KUNIT_CASE(a_capability_that_is_lost_loses_no_write),
+	KUNIT_CASE(what_a_backend_says_before_it_fails_does_not_count),
 	KUNIT_CASE(a_domain_that_is_freed_leaves_no_state),
 	{}
 };

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Switching recording on and off: the states, and what must not change them */
+#include <linux/sched/signal.h>
+
 #include "rig.h"
 
 static int read_all(struct rig *rig)
@@ -316,6 +318,49 @@ static void a_start_that_cannot_be_undone_says_all_dirty(struct kunit *test)
 	expect_exact(rig);
 }
 
+static void kill_in_first_clear(struct hwm_model *hw, enum hwm_step step,
+				bool after)
+{
+	if (step == HWM_CLEAR && !after && hw->calls[HWM_CLEAR] == 1)
+		send_sig(SIGKILL, current, 1);
+}
+
+static void a_starter_that_is_killed_gives_up(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_model *hw = rig->hw;
+	int ret;
+
+	/* Leaves in more than one chunk, all dirty */
+	rig_map(rig, rig->at.edge, rig->at.edge_size, rig->page, true);
+	rig_map(rig, rig->at.tail, rig->at.tail_size, rig->page, true);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	hwm_write(rig->dev, rig_page(rig, 0));
+	hwm_write(rig->dev, rig->at.tail);
+	KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
+
+	hw->calls[HWM_CLEAR] = 0;
+	hw->calls[HWM_FLUSH] = 0;
+	hw->watch = kill_in_first_clear;
+	allow_kernel_signal(SIGKILL);
+	ret = rig_start(rig->hd, test);
+	disallow_signal(SIGKILL);
+	flush_signals(current);
+	hw->watch = NULL;
+	KUNIT_EXPECT_EQ(test, ret, -EINTR);
+	/* Not a chunk more, and what was made clean is flushed */
+	KUNIT_EXPECT_EQ(test, hw->calls[HWM_CLEAR], 1);
+	KUNIT_EXPECT_EQ(test, hw->calls[HWM_FLUSH], 1);
+	expect_off(rig);
+	KUNIT_EXPECT_EQ(test, read_all(rig), -EINVAL);
+
+	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), 0);
+	expect_exact(rig);
+	hwm_write(rig->dev, rig->at.tail);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 1);
+}
+
 static void counters_start_from_zero(struct kunit *test)
 {
 	struct rig *rig = test->priv;
@@ -373,6 +418,7 @@ static struct kunit_case feature_cases[] = {
 	KUNIT_CASE_PARAM(a_switch_that_fails_to_go_off_leaves_it_on, rig_kinds),
 	KUNIT_CASE_PARAM(a_start_that_cannot_clean_is_undone, rig_kinds),
 	KUNIT_CASE(a_start_that_cannot_be_undone_says_all_dirty),
+	KUNIT_CASE_PARAM(a_starter_that_is_killed_gives_up, rig_kinds),
 	KUNIT_CASE(counters_start_from_zero),
 	KUNIT_CASE(every_change_of_mode_has_a_number),
 	{}

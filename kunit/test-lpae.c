@@ -484,6 +484,7 @@ struct run {
 	unsigned int nr;
 	unsigned int level;
 	u64 *entry;
+	unsigned int flushed;	/* times, as a whole */
 };
 
 static void map_run(struct rig *rig, struct run *run, unsigned int level)
@@ -491,6 +492,7 @@ static void map_run(struct rig *rig, struct run *run, unsigned int level)
 	const struct hwm_format *fmt = rig->hw->kind->fmt;
 	unsigned int shift = hwm_level_shift(fmt, level);
 
+	run->flushed = 0;
 	run->nr = 1 << fmt->run_bits(level);
 	run->size = (unsigned long)run->nr << shift;
 	run->page = max(rig->page, run->size >> 18);
@@ -696,6 +698,59 @@ static void a_leaf_larger_than_a_chunk_may_be_cut_anywhere(struct kunit *test)
 	run_of_level(test, 3, cut_anywhere);
 }
 
+/* Was every byte of the run in one flush? */
+static void note_flush(struct hwm_model *hw, enum hwm_step step, bool after)
+{
+	struct run *run = hw->data;
+
+	if (step == HWM_FLUSH && after && hw->flush_first <= run->iova &&
+	    hw->flush_last >= run->iova + run->size - 1)
+		run->flushed++;
+}
+
+/*
+ * A start comes to the leaf a chunk at a time, finds it larger, and does it again
+ * as a whole: the second clear or flush can fail like any other.
+ */
+static void started_whole(struct rig *rig, struct run *run)
+{
+	static const enum hwm_step steps[] = { HWM_CLEAR, HWM_FLUSH };
+	struct kunit *test = rig->hw->test;
+	struct hwm_model *hw = rig->hw;
+	unsigned int i, nth, calls[2];
+
+	hw->data = run;
+	hw->watch = note_flush;
+	hw->calls[HWM_CLEAR] = 0;
+	hw->calls[HWM_FLUSH] = 0;
+	KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	KUNIT_EXPECT_EQ(test, run->flushed, 1);
+	calls[0] = hw->calls[HWM_CLEAR];
+	calls[1] = hw->calls[HWM_FLUSH];
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		for (nth = 2; nth <= 2 * calls[i]; nth++) {
+			hwm_write(rig->dev, run->iova + run->size / 2);
+			KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
+			hwm_fail(hw, BIT(steps[i]), nth / 2, nth % 2, -EIO);
+			KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), -EIO);
+			rig_expect_mode(rig, IOMMU_DIRTY_MODE_OFF,
+					IOMMU_DIRTY_REASON_NONE);
+			KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+			expect_clean(rig, run);
+			KUNIT_EXPECT_EQ(test, read_run(rig, run), 0);
+			KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 0);
+		}
+	}
+	hw->watch = NULL;
+}
+
+static void a_leaf_larger_than_a_chunk_is_started_whole(struct kunit *test)
+{
+	run_of_level(test, 3, started_whole);
+}
+
 /* Hardware sets AF in the first member that lacks it */
 static void touch_member(struct hwm_model *hw, enum hwm_step step, bool after)
 {
@@ -801,6 +856,7 @@ static struct kunit_case lpae_cases[] = {
 	KUNIT_CASE_PARAM(large_blocks_of_a_run_are_cleaned_together, kinds_4k),
 	KUNIT_CASE_PARAM(a_leaf_larger_than_a_chunk_may_be_cut_anywhere,
 			 kinds_4k),
+	KUNIT_CASE_PARAM(a_leaf_larger_than_a_chunk_is_started_whole, kinds_4k),
 	KUNIT_CASE_PARAM(a_run_that_is_accessed_while_made_clean_is_clean,
 			 rig_arm_kinds),
 	KUNIT_CASE_PARAM(a_clean_leaf_faults_without_hd, rig_arm_kinds),

@@ -143,6 +143,27 @@ static void a_backend_may_come_after_the_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, test), 0);
 }
 
+/* It is asked about devices that are there already, and fails */
+static void a_backend_that_comes_late_may_fail(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_device *dev;
+
+	KUNIT_ASSERT_EQ(test, iommu_dirty_unregister(&rig->hw->backend), 0);
+	rig->hd = hwm_domain_new(rig->hw);
+	dev = rig_device(rig, rig->hd);
+	KUNIT_ASSERT_EQ(test, iommu_dirty_register(&rig->hw->backend), 0);
+
+	/* The first question is about the table */
+	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 2, true, -EIO);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).caps.flags, 0);
+	KUNIT_EXPECT_TRUE(test, rig->hw->fault.hit);
+	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), -EOPNOTSUPP);
+	hwm_device_free(dev);
+	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), 0);
+	KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, test), 0);
+}
+
 static void a_domain_that_nobody_claims_cannot_be_tracked(struct kunit *test)
 {
 	static const struct iommu_ops others;
@@ -207,6 +228,7 @@ static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(a_backend_can_come_back),
 	KUNIT_CASE(a_backend_in_use_stays),
 	KUNIT_CASE(a_backend_may_come_after_the_device),
+	KUNIT_CASE(a_backend_that_comes_late_may_fail),
 	KUNIT_CASE(a_domain_that_nobody_claims_cannot_be_tracked),
 	KUNIT_CASE(domains_go_to_the_backend_that_claims_them),
 	KUNIT_CASE(a_device_is_capable_when_its_backend_says_so),
