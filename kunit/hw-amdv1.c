@@ -73,7 +73,7 @@ static u64 written(u64 entry)
 	return entry | ENTRY_DIRTY;
 }
 
-/* 16 copies of 4 KiB, 128 of 2 MiB, 4 of 1 GiB */
+/* Usual ones: 16 copies of 4 KiB, 128 of 2 MiB, 4 of 1 GiB */
 static unsigned int run_bits(unsigned int level)
 {
 	switch (level) {
@@ -86,9 +86,9 @@ static unsigned int run_bits(unsigned int level)
 	}
 }
 
-static u64 run_entry(u64 entry, unsigned int level)
+static u64 run_entry(u64 entry, unsigned int level, unsigned int bits)
 {
-	unsigned int size_shift = 12 + 9 * (level - 1) + run_bits(level);
+	unsigned int size_shift = 12 + 9 * (level - 1) + bits;
 	u64 size = 1ULL << size_shift;
 	u64 address = entry & ENTRY_ADDRESS & ~(size - 1);
 
@@ -101,6 +101,16 @@ static u64 run_entry(u64 entry, unsigned int level)
 static bool is_run(u64 entry)
 {
 	return next_level(entry) == ENTRY_SIZED;
+}
+
+/* The size's own words: the lowest address bit that is clear, and one more */
+static unsigned int run_of(u64 entry, unsigned int level)
+{
+	unsigned int bit = 12;
+
+	while (entry & (1ULL << bit))
+		bit++;
+	return bit + 1 - (12 + 9 * (level - 1));
 }
 
 const struct hwm_format hwm_amdv1 = {
@@ -122,4 +132,5 @@ const struct hwm_format hwm_amdv1 = {
 	.run_entry = run_entry,
 	.run_copies = true,
 	.is_run = is_run,
+	.run_of = run_of,
 };

@@ -20,10 +20,9 @@ static unsigned int tlb_slot(unsigned long first)
 	return (first >> 12 ^ first >> 21 ^ first >> 30) % HWM_TLB_ENTRIES;
 }
 
-static struct hwm_tlb_entry *tlb_find(const struct hwm_format *fmt,
-				      struct hwm_tlb *tlb, unsigned long iova)
+static struct hwm_tlb_entry *tlb_find(struct hwm_tlb *tlb, unsigned long iova)
 {
-	u64 sizes = hwm_leaf_sizes(fmt);
+	u64 sizes = tlb->sizes;
 
 	for (; sizes; sizes &= sizes - 1) {
 		unsigned long span = BIT(__ffs64(sizes));
@@ -43,6 +42,7 @@ static struct hwm_tlb_entry *tlb_fill(struct hwm_tlb *tlb,
 	struct hwm_tlb_entry *e = &tlb->entries[tlb_slot(entry->first)];
 
 	*e = *entry;
+	tlb->sizes |= e->last - e->first + 1;
 	return e;
 }
 
@@ -229,13 +229,12 @@ static bool hit(const struct hwm_tlb_entry *e, bool write)
 static int translate(struct hwm_context *ctx, unsigned long iova, bool write,
 		     bool ats)
 {
-	const struct hwm_format *fmt = ctx->table->hw->kind->fmt;
 	struct hwm_tlb_entry *e, found;
 	int ret;
 
-	if (ats && hit(tlb_find(fmt, &ctx->devtlb, iova), write))
+	if (ats && hit(tlb_find(&ctx->devtlb, iova), write))
 		return 0;
-	e = tlb_find(fmt, &ctx->iotlb, iova);
+	e = tlb_find(&ctx->iotlb, iova);
 	if (!hit(e, write)) {
 		ret = walk(ctx, iova, write, &found);
 		if (ret)

@@ -159,7 +159,7 @@ static unsigned int run_bits_64k(unsigned int level)
 	return 5;			/* 32 */
 }
 
-static u64 run_entry(u64 entry, unsigned int level)
+static u64 run_entry(u64 entry, unsigned int level, unsigned int bits)
 {
 	return entry | DESC_CONTIGUOUS;
 }

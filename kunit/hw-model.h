@@ -55,9 +55,11 @@ struct iommu_dirty_root;
  * @written: with D set
  * @run_bits: log2 of the entries of a level that can together be one leaf; NULL
  *	when there is no such thing
- * @run_entry: the same leaf, as the first of such a run
+ * @run_entry: the same leaf, as the first of such a run of 1 << bits entries
  * @run_copies: the others are the same, and do not go on with the address
  * @is_run: is it one of a run?
+ * @run_of: log2 of the entries of that run, where a level can have runs of any
+ *	length and @run_bits is but the usual one; NULL elsewhere
  */
 struct hwm_format {
 	const char *name;
@@ -80,9 +82,10 @@ struct hwm_format {
 	u64 (*accessed)(u64 entry);
 	u64 (*written)(u64 entry);
 	unsigned int (*run_bits)(unsigned int level);
-	u64 (*run_entry)(u64 entry, unsigned int level);
+	u64 (*run_entry)(u64 entry, unsigned int level, unsigned int bits);
 	bool run_copies;
 	bool (*is_run)(u64 entry);
+	unsigned int (*run_of)(u64 entry, unsigned int level);
 };
 
 extern const struct hwm_format hwm_vtd_ss;
@@ -283,7 +286,9 @@ struct hwm_tlb_entry {
 	bool dirty;
 };
 
+/* @sizes: those of the translations that were cached so far, one bit each */
 struct hwm_tlb {
+	u64 sizes;
 	struct hwm_tlb_entry entries[HWM_TLB_ENTRIES];
 };
 

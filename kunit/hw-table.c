@@ -88,7 +88,7 @@ unsigned int hwm_run(const struct hwm_format *fmt, u64 value,
 	if (!fmt->run_bits || !fmt->present(value, level) ||
 	    !fmt->is_leaf(value, level) || !fmt->is_run(value))
 		return 0;
-	return fmt->run_bits(level);
+	return fmt->run_of ? fmt->run_of(value, level) : fmt->run_bits(level);
 }
 
 /* Does any entry of the leaf that @entry is, or is one of, have D set? */
@@ -104,7 +104,7 @@ bool hwm_leaf_dirty(const struct hwm_format *fmt, u64 *entry,
 	return false;
 }
 
-/* All leaf sizes of a format, one bit each */
+/* The usual leaf sizes of a format, one bit each */
 u64 hwm_leaf_sizes(const struct hwm_format *fmt)
 {
 	unsigned int level;
@@ -177,14 +177,16 @@ static int map_leaf(struct hwm_domain *hd, unsigned long iova,
 	u64 *entry, value;
 	bool table = false;
 
-	if (WARN_ON(nr > 1 && (!fmt->run_bits || nr != BIT(fmt->run_bits(level)))))
+	if (WARN_ON(nr > 1 && (!fmt->run_bits ||
+			       (!fmt->run_of &&
+				nr != BIT(fmt->run_bits(level))))))
 		return -EINVAL;
 	entry = make_entry(hd, iova, level);
 	if (!entry)
 		return -ENOMEM;
 	value = fmt->leaf_entry(iova, level, writable);
 	if (nr > 1)
-		value = fmt->run_entry(value, level);
+		value = fmt->run_entry(value, level, ilog2(nr));
 	spin_lock(&hd->hw->lock);
 	for (i = 0; i < nr; i++) {
 		table |= entry[i];
