@@ -12,6 +12,12 @@ static int setup(struct conf *conf)
 	return 0;
 }
 
+static int adapter_setup(struct conf *conf)
+{
+	conf->priv = hwm_create(conf->test, hwm_upstream_kind());
+	return 0;
+}
+
 static struct device *device(struct conf *conf, unsigned int n)
 {
 	return &hwm_device_new(conf->priv)->dev;
@@ -94,12 +100,12 @@ static struct iommu_domain *adapter_domain_alloc(struct conf *conf)
 {
 	struct hwm_domain *hd = hwm_domain_new(conf->priv);
 
-	hwm_make_upstream(hd);
+	hwm_make_upstream(hd, conf->target->data);
 	return &hd->domain;
 }
 
 const struct conf_ops conf_adapter_ops = {
-	.setup = setup,
+	.setup = adapter_setup,
 	.device = device,
 	.domain_alloc = adapter_domain_alloc,
 	.domain_free = domain_free,
@@ -113,7 +119,9 @@ const struct conf_ops conf_adapter_ops = {
 	.unmap = unmap,
 	.dma = dma,
 	.moves = true,
-	.vague = "upstream's operations do not say what is one leaf",
+	/* What else the domain may have, the suite has no places for */
+	.leaf_sizes = SZ_4K | SZ_64K | SZ_2M | SZ_1G,
+	.vague = "upstream's operations do not tell of clean leaves",
 };
 
 const struct conf_ops conf_model_ops = {

@@ -668,8 +668,7 @@ static void check_report(struct conf *conf, const struct oracle_report *r,
 	conf->missing += expect_subset(conf, r, bm->must, bm->bits, bm->nbits,
 				       conf->silent, "are missing");
 	conf->extra += expect_subset(conf, r, bm->bits, bm->may, bm->nbits,
-				     conf->silent || conf->target->ops->vague,
-				     "are too many");
+				     conf->silent, "are too many");
 	if (after == IOMMU_DIRTY_MODE_EXACT &&
 	    conf->owed_first <= conf->owed_last)
 		KUNIT_FAIL(conf->test,

@@ -80,8 +80,9 @@ static int __init add_targets(void)
 
 	for (i = 0; i < hwm_nr_kinds; i++)
 		add_model(&hwm_kinds[i]);
-	add_target(adapter, hwm_kinds[0].name, &conf_adapter_ops,
-		   &hwm_kinds[0]);
+	for (i = 0; i < hwm_nr_drivers; i++)
+		add_target(adapter, hwm_drivers[i].name, &conf_adapter_ops,
+			   &hwm_drivers[i]);
 	if (kunit_enabled())
 		add_driver();
 	return 0;

@@ -68,9 +68,9 @@ struct conf;
  *	backend names
  * @moves: a device may be attached to a domain while it is attached to another
  * @slow: an access takes more than a few microseconds
- * @vague: why the backend cannot tell leaves apart; it may then report a page more
- *	often than it was written, and cases about leaves are skipped. NULL for a
- *	backend that can.
+ * @vague: why the backend does not see clean leaves; it is then asked about nothing
+ *	but what is mapped, and cases that count leaves are skipped. NULL for a
+ *	backend that does.
  */
 struct conf_ops {
 	int (*setup)(struct conf *conf);
@@ -351,7 +351,7 @@ static inline unsigned long conf_last(const struct conf *conf,
 	return conf->area[place].iova + conf->area[place].size - 1;
 }
 
-/* For cases about where one leaf ends and the next begins */
+/* For cases about clean leaves, and about what is not mapped */
 static inline void conf_need_leaves(struct conf *conf)
 {
 	if (conf->target->ops->vague)

@@ -250,6 +250,7 @@ struct hwm_model {
  * @tables: all tables
  * @map_lock: stands for the consumer's lock on what is mapped
  * @oracle: what was mapped and written
+ * @joined: adjacent maps of one kind are one range of the consumer's
  * @unit: of the IOMMUs, to which alone its devices may belong
  * @lacks: what this table cannot do, of hwm_model.caps
  * @contexts: contexts that a flush reaches
@@ -266,6 +267,7 @@ struct hwm_domain {
 	struct list_head tables;
 	struct mutex map_lock; /* what is mapped */
 	struct oracle oracle;
+	bool joined;
 	unsigned int unit;
 	u32 lacks;
 	struct list_head contexts;
@@ -410,12 +412,36 @@ void hwm_fail(struct hwm_model *hw, unsigned long steps, unsigned int nth,
 	      bool late, int err);
 
 /**
+ * enum hwm_habit - whose driver the one with upstream's operations is like
+ * @HWM_HABIT_X86: Intel's and AMD's: a hole is as large as the table that is not there
+ * @HWM_HABIT_ARM: a hole is an error; does not mind whether tracking is on
+ * @HWM_HABIT_MOCK: iommufd's mock: a hole is as large as the smallest leaf
+ * @HWM_HABIT_WHOLE: nobody's yet: knows where leaves begin, and notes them whole
+ */
+enum hwm_habit {
+	HWM_HABIT_X86,
+	HWM_HABIT_ARM,
+	HWM_HABIT_MOCK,
+	HWM_HABIT_WHOLE,
+};
+
+/**
  * struct hwm_upstream - how the driver with upstream's operations behaves
  * @ops: its domains' operations
+ * @habit: whose it is like
  * @record_itself: it records with iova_bitmap_set()
- * @clears_too_much: it clears a page more than asked for, and records that
- * @writer: a device that writes at @write_at before it clears
+ * @joins: it records dirty neighbours as one
+ * @clears_behind: it clears a page more than asked for, and records that
+ * @clears_before: it begins to clear a page before what was asked, and records that
+ * @fail_after: leaves made clean, after which it gives up with -EIO; 0 for never
+ * @writer: a device that writes at @write_at before it clears something else
  * @write_at: IOVA
+ * @gone_first: it must not be asked about what overlaps [@gone_first, @gone_last],
+ *	whatever is mapped there
+ * @gone_last: 0 for nothing
+ * @fail_call: counts calls down; the one that makes it 0 does nothing but fail with -EIO
+ * @calls: times it was called to look, and to clear
+ * @cleaned: leaves it made clean
  * @err: error of the next calls that read
  * @flushes: times that it invalidated all
  * @syncs: times that it invalidated what was gathered
@@ -425,19 +451,43 @@ void hwm_fail(struct hwm_model *hw, unsigned long steps, unsigned int nth,
  */
 struct hwm_upstream {
 	struct iommu_domain_ops ops;
+	enum hwm_habit habit;
 	bool record_itself;
-	bool clears_too_much;
+	bool joins;
+	bool clears_behind;
+	bool clears_before;
+	unsigned int fail_after;
 	struct hwm_device *writer;
 	unsigned long write_at;
+	unsigned long gone_first;
+	unsigned long gone_last;
+	unsigned int fail_call;
+	unsigned int calls[2];
+	unsigned int cleaned;
 	int err;
 	unsigned int flushes;
 	unsigned int syncs;
 	struct iommu_iotlb_gather sync;
 };
 
+/**
+ * struct hwm_driver - a driver with upstream's operations, to run tests with
+ * @name: says so
+ * @habit: whose it is like
+ * @sizes: leaf sizes that its domains may have, bytes, one bit each
+ */
+struct hwm_driver {
+	const char *name;
+	enum hwm_habit habit;
+	unsigned long sizes;
+};
+
 /* hw-upstream.c */
+extern const struct hwm_driver hwm_drivers[];
+extern const unsigned int hwm_nr_drivers;
 extern struct hwm_upstream hwm_upstream;
-void hwm_make_upstream(struct hwm_domain *hd);
+const struct hwm_kind *hwm_upstream_kind(void);
+void hwm_make_upstream(struct hwm_domain *hd, const struct hwm_driver *driver);
 void hwm_upstream_sync(struct iommu_domain *domain,
 		       struct iommu_iotlb_gather *gather);
 

@@ -73,10 +73,9 @@ void rig_lay_out(struct rig *rig)
 	at->extra = at->last - at->extra_size + 1;
 }
 
-/* A model and nothing else */
-int rig_init_bare(struct kunit *test)
+/* A model of one kind and nothing else */
+int rig_init_kind(struct kunit *test, const struct hwm_kind *kind)
 {
-	const struct hwm_kind *kind = test->param_value ?: hwm_kinds;
 	struct rig *rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, rig);
@@ -84,6 +83,12 @@ int rig_init_bare(struct kunit *test)
 	rig_lay_out(rig);
 	test->priv = rig;
 	return 0;
+}
+
+/* A model of the kind that the test is run with */
+int rig_init_bare(struct kunit *test)
+{
+	return rig_init_kind(test, test->param_value ?: hwm_kinds);
 }
 
 /* A model, a domain and a device that is attached to it */
@@ -130,6 +135,13 @@ static bool ranges_next(const struct iommu_dirty_ranges *ranges,
 	range->iova = max(first, span->iova);
 	range->last = min(last, span->last);
 	range->writable = span->writable;
+	while (hd->joined && range->last < last) {
+		span = oracle_find(&hd->oracle, range->last + 1,
+				   range->last + 1);
+		if (!span || span->writable != range->writable)
+			break;
+		range->last = min(last, span->last);
+	}
 	return true;
 }
 

@@ -89,6 +89,7 @@ struct rig {
 
 int rig_init(struct kunit *test);
 int rig_init_bare(struct kunit *test);
+int rig_init_kind(struct kunit *test, const struct hwm_kind *kind);
 void rig_lay_out(struct rig *rig);
 const void *rig_kinds(const void *prev, char *desc);
 const void *rig_arm_kinds(const void *prev, char *desc);

@@ -8,11 +8,19 @@
  * they record with iova_bitmap_set() goes into the core's mask, so that the core
  * can publish in between.
  *
- * They say neither how large a leaf is nor whether an invalidation succeeded, and
- * they clear a large leaf of which only a part was asked for. So a run of pages is
- * made clean only where no leaf can reach out of it, everything is invalidated
- * where the driver can do that, and nothing is claimed that the operations do not
- * promise.
+ * Drivers go on by the size of each leaf from where they were asked to begin. In the
+ * middle of a leaf that leads them astray. And of a leaf that the range cuts they
+ * clear all. So each call is about a block: its size is a power of two, and it is
+ * aligned to it. Leaves are blocks, too. So a leaf either lies in the block, or the
+ * block is a part of it, and then there is no other.
+ *
+ * This is relied on: a clear makes clean the leaves that have a byte in the block,
+ * and no other, and each is recorded. A record is as long as its leaf, also where the
+ * block is shorter, and it begins with the leaf or with the block. The domain's
+ * pgsize_bitmap has the size. A driver that breaks a rule ends exactness.
+ *
+ * Nobody says whether an invalidation succeeded, nor what has to be invalidated: it
+ * is everything, where the driver can do that.
  */
 #include <linux/export.h>
 #include <linux/iova_bitmap.h>
@@ -23,17 +31,60 @@
 #include "../iommu-priv.h"
 #include "priv.h"
 
-/* What a driver records in place of a bitmap; passed as a tagged pointer */
+/**
+ * struct redirect - what a driver records to in place of a bitmap
+ * @chunk: gets the sizes of the leaves
+ * @first: the block that the driver is asked about: first byte
+ * @last: its last byte
+ * @limit: the range that it is a part of ends here
+ * @sizes: leaf sizes that the domain may have, bytes, one bit each
+ * @mark: set the bits of what is recorded in @chunk, and count it
+ * @records: number of them
+ * @largest: size of the largest leaf recorded, bytes
+ * @broken: something was recorded that is no leaf, or elsewhere
+ *
+ * Its address is passed with a tag.
+ */
 struct redirect {
-	struct iommu_dirty_chunk *chunk;	/* set bits here, or NULL */
-	unsigned long first;			/* what the driver was asked */
+	struct iommu_dirty_chunk *chunk;
+	unsigned long first;
 	unsigned long last;
-	u64 leaf_sizes;				/* that the domain may have */
+	unsigned long limit;
+	unsigned long sizes;
+	bool mark;
 	unsigned int records;
-	bool outside;				/* it recorded more than that */
+	unsigned long largest;
+	bool broken;
 };
 
 #define REDIRECT_TAG 1UL
+
+/* Is it the record of a leaf that lies in the block, or that the block lies in? */
+static bool is_leaf(const struct redirect *rd, unsigned long iova,
+		    unsigned long length)
+{
+	if (!is_power_of_2(length) || !(length & rd->sizes))
+		return false;
+	if (length - 1 > rd->last - rd->first)
+		return !((iova ^ rd->first) & ~(length - 1));
+	return IS_ALIGNED(iova, length) && iova >= rd->first &&
+	       iova <= rd->last;
+}
+
+static void mark(struct redirect *rd, unsigned long iova, unsigned long last)
+{
+	struct iommu_dirty_chunk *chunk = rd->chunk;
+
+	chunk->dirty++;
+	chunk->leaves++;
+	iova = max(iova, rd->first);
+	last = min(last, rd->limit);
+	if (iova > last)
+		return;
+	iova = (iova - chunk->iova) >> chunk->shift;
+	last = (last - chunk->iova) >> chunk->shift;
+	bitmap_set(chunk->mask, iova, last - iova + 1);
+}
 
 /**
  * __iommu_dirty_redirect() - record a range in a redirected bitmap
@@ -48,38 +99,33 @@ void __iommu_dirty_redirect(struct iova_bitmap *bitmap, unsigned long iova,
 {
 	struct redirect *rd =
 		(struct redirect *)((unsigned long)bitmap & ~REDIRECT_TAG);
-	unsigned long last = iova + (length - 1);
-	struct iommu_dirty_chunk *chunk = rd->chunk;
+	unsigned long last = max(iova, iova + (length - 1));
 
 	if (!length)
 		return;
 	rd->records++;
-	if (iova < rd->first || last > rd->last)
-		rd->outside = true;
-	if (!chunk)
-		return;
-
-	chunk->dirty++;
-	chunk->leaves++;
-	if (is_power_of_2(length))
-		chunk->leaf_sizes |= length & rd->leaf_sizes;
-	iova = max(iova, rd->first);
-	last = min(last, rd->last);
-	if (iova <= last) {
-		iova = (iova - chunk->iova) >> chunk->shift;
-		last = (last - chunk->iova) >> chunk->shift;
-		bitmap_set(chunk->mask, iova, last - iova + 1);
+	if (is_leaf(rd, iova, length)) {
+		rd->largest = max(rd->largest, length);
+		rd->chunk->leaf_sizes |= length;
+		/* All of it, wherever the record starts */
+		iova &= ~(length - 1);
+		last = iova | (length - 1);
+	} else {
+		rd->broken = true;
 	}
+	if (rd->mark)
+		mark(rd, iova, last);
 }
 EXPORT_SYMBOL_GPL(__iommu_dirty_redirect);
 
-/* Call the driver for [@rd->first, @rd->last] */
+/* Call the driver for the block */
 static int call_driver(struct iommu_domain *domain, struct redirect *rd,
 		       unsigned long flags)
 {
 	struct iommu_iotlb_gather gather;
 	struct iommu_dirty_bitmap dirty;
 
+	rd->sizes = domain->pgsize_bitmap;
 	iommu_dirty_bitmap_init(&dirty,
 				(struct iova_bitmap *)((unsigned long)rd |
 						       REDIRECT_TAG),
@@ -87,6 +133,17 @@ static int call_driver(struct iommu_domain *domain, struct redirect *rd,
 	return domain->dirty_ops->read_and_clear_dirty(domain, rd->first,
 						       rd->last - rd->first + 1,
 						       flags, &dirty);
+}
+
+/* Where the largest block ends that starts at @iova and lies in [@iova, @last] */
+static unsigned long block_end(unsigned long iova, unsigned long last)
+{
+	unsigned int order = iova ? __ffs(iova) : BITS_PER_LONG - 1;
+	unsigned long size = last - iova + 1;
+
+	if (size)
+		order = min(order, __fls(size));
+	return iova + (BIT(order) - 1);
 }
 
 /* Backends are asked first; bind_backend() in core.c comes here last */
@@ -129,89 +186,127 @@ static int adapter_set_feature(struct iommu_domain *domain,
 	return domain->dirty_ops->set_dirty_tracking(domain, value);
 }
 
+/* Of a leaf that is larger than a block the rest need not be asked for */
 static int adapter_walk(struct iommu_domain *domain,
 			struct iommu_dirty_chunk *chunk, unsigned long iova,
 			unsigned long last)
 {
-	struct redirect rd = {
-		.chunk = chunk,
-		.first = iova,
-		.last = last,
-		.leaf_sizes = domain->pgsize_bitmap,
-	};
+	unsigned long end;
+	int ret;
 
-	return call_driver(domain, &rd, IOMMU_DIRTY_NO_CLEAR);
+	for (;; iova = end + 1) {
+		struct redirect rd = {
+			.chunk = chunk,
+			.first = iova,
+			.last = block_end(iova, last),
+			.limit = last,
+			.mark = true,
+		};
+
+		ret = call_driver(domain, &rd, IOMMU_DIRTY_NO_CLEAR);
+		if (ret)
+			return ret;
+		end = rd.last;
+		if (rd.largest)
+			end |= rd.largest - 1;
+		if (end >= last)
+			return 0;
+	}
 }
 
-/*
- * May a leaf cross into the page at @iova from its neighbour? Leaves of the run are
- * dirty, so that page would be dirty as well. When in doubt, it may.
- */
-static bool leaf_may_cross(struct iommu_domain *domain, unsigned long iova,
-			   unsigned int shift)
+/* Look, and change nothing */
+static int look(struct iommu_domain *domain, struct redirect *rd)
 {
-	struct redirect rd = {
-		.first = iova,
-		.last = iova + (BIT(shift) - 1),
-	};
+	rd->records = 0;
+	return call_driver(domain, rd, IOMMU_DIRTY_NO_CLEAR);
+}
 
-	return call_driver(domain, &rd, IOMMU_DIRTY_NO_CLEAR) || rd.records;
+/* The driver breaks a rule. It may have cleaned what was not reported, nor is flushed. */
+static int not_exact(struct iommu_dirty_domain *dd)
+{
+	lockdep_assert_held(&dd->lock);
+	/* While tracking is off, it is the start that fails */
+	if (dd->mode == IOMMU_DIRTY_MODE_OFF)
+		return -EIO;
+	iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			     IOMMU_DIRTY_REASON_BACKEND);
+	return 0;
 }
 
 /*
- * Make the pages of [@first, @last] clean, but for those at its ends that may be
- * part of a leaf that reaches out of it.
+ * Is there a dirty leaf in the block [@first, @last], of which all bits are set in the
+ * mask? Then no leaf is larger than the block, and all of it may be cleaned. The first
+ * leaf tells, which is dirty, unless somebody else has cleaned it since.
  */
-static int clean_run(struct iommu_domain *domain,
+static int may_clean(struct iommu_domain *domain,
 		     struct iommu_dirty_chunk *chunk, unsigned long first,
 		     unsigned long last)
 {
-	unsigned long largest = BIT(__fls(domain->pgsize_bitmap));
-	unsigned int small = __ffs(domain->pgsize_bitmap);
-	struct redirect rd = {};
-	int ret;
+	struct redirect rd = {
+		.chunk = chunk,
+		.first = first,
+		.last = first + (BIT(__ffs(domain->pgsize_bitmap)) - 1),
+	};
+	int ret = look(domain, &rd);
 
-	if (!IS_ALIGNED(first, largest) &&
-	    leaf_may_cross(domain, first - BIT(small), small)) {
-		first = ALIGN(first, largest);
-		if (!first || first > last)
-			return 0;
+	if (!ret && !rd.records && rd.last < last) {
+		rd.last = last;
+		ret = look(domain, &rd);
 	}
-	if (!IS_ALIGNED(last + 1, largest) &&
-	    leaf_may_cross(domain, last + 1, small)) {
-		last = ALIGN_DOWN(last, largest);
-		if (last <= first)
-			return 0;
-		last--;
-	}
+	if (ret)
+		return ret;
+	if (rd.broken)
+		return not_exact(domain->dirty);
+	return rd.records && rd.largest - 1 <= last - first;
+}
 
-	rd.first = first;
-	rd.last = last;
+static int clean_block(struct iommu_domain *domain,
+		       struct iommu_dirty_chunk *chunk, unsigned long first,
+		       unsigned long last)
+{
+	struct redirect rd = {
+		.chunk = chunk,
+		.first = first,
+		.last = last,
+	};
+	int ret, err = 0;
+
+	ret = may_clean(domain, chunk, first, last);
+	if (ret <= 0)
+		return ret;
+
+	/* Whatever the driver says, some of it may be clean from here on */
 	chunk->first = min(chunk->first, first);
 	chunk->last = max(chunk->last, last);
 	ret = call_driver(domain, &rd, 0);
 	chunk->cleared += rd.records;
-	/* It has made clean what was not reported: only this is still true */
-	if (rd.outside)
-		iommu_dirty_set_mode(domain->dirty, IOMMU_DIRTY_MODE_ALL_DIRTY,
-				     IOMMU_DIRTY_REASON_BACKEND);
-	return ret;
+	if (rd.broken || rd.largest > last - first + 1)
+		err = not_exact(domain->dirty);
+	return ret ?: err;
 }
 
+/* A leaf of which all bits are set lies in one block of those that are set */
 static int adapter_clear(struct iommu_domain *domain,
 			 struct iommu_dirty_chunk *chunk)
 {
 	unsigned int start, end;
 
 	for_each_set_bitrange(start, end, chunk->mask, chunk->nbits) {
-		unsigned long first, last;
+		unsigned long iova, last;
 		int ret;
 
-		first = chunk->iova + ((unsigned long)start << chunk->shift);
+		iova = chunk->iova + ((unsigned long)start << chunk->shift);
 		last = chunk->iova + ((unsigned long)end << chunk->shift) - 1;
-		ret = clean_run(domain, chunk, first, last);
-		if (ret)
-			return ret;
+		for (;;) {
+			unsigned long to = block_end(iova, last);
+
+			ret = clean_block(domain, chunk, iova, to);
+			if (ret)
+				return ret;
+			if (to == last)
+				break;
+			iova = to + 1;
+		}
 	}
 	return 0;
 }
