@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh [demo|test|check]: install the Debian packages that a target needs (the demo
+# setup.sh [demo|test|check|fresh]: install the Debian packages that a target needs (the demo
 # with VENDOR=arm: a cross compiler too).
 # NO_APT=1 installs nothing: it lists what is missing and fails if anything is.
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +14,8 @@ demo)  wanted="$build $qemu"
        case ${VENDOR:-intel} in arm | all) wanted="$wanted $cross" ;; esac ;;
 test)  wanted="$build $qemu $cross" ;;
 check) wanted="$build $cross sparse shellcheck python3-docutils" ;;
-*)     die "usage: setup.sh [demo|test|check]" ;;
+fresh) wanted='debootstrap debian-archive-keyring git' ;;
+*)     die "usage: setup.sh [demo|test|check|fresh]" ;;
 esac
 
 id=$(sed -n 's/^ID=//p; s/^VERSION_ID=//p' /etc/os-release 2>/dev/null | tr -d '"' | sort -r | xargs)
