@@ -13,7 +13,7 @@ case ${1:-demo} in
 demo)  wanted="$build $qemu"
        case ${VENDOR:-intel} in arm | all) wanted="$wanted $cross" ;; esac ;;
 test)  wanted="$build $qemu $cross" ;;
-check) wanted="$build $cross sparse shellcheck python3-docutils" ;;
+check) wanted="$build $cross sparse shellcheck python3-docutils python3-pygments" ;;
 fresh) wanted='debootstrap debian-archive-keyring git' ;;
 *)     die "usage: setup.sh [demo|test|check|fresh]" ;;
 esac
@@ -24,6 +24,12 @@ case $id in
 *) die "this runs on Debian 12 or 13, not on '$id'" ;;
 esac
 [ "$(uname -m)" = x86_64 ] || die "this runs on x86_64, not on $(uname -m)"
+
+# Coccinelle loads Python's library, and does not depend on it.
+case ${1:-demo}-$id in
+check-*12) wanted="$wanted libpython3.11" ;;
+check-*13) wanted="$wanted libpython3.13" ;;
+esac
 
 missing=
 for p in $wanted; do
