@@ -184,7 +184,7 @@ new_attachment(struct device *dev, ioasid_t pasid, gfp_t gfp)
 {
 	struct iommu_dirty_attachment *at;
 
-	at = kzalloc(sizeof(*at), gfp);
+	at = kzalloc(sizeof(*at), gfp | __GFP_ACCOUNT);
 	if (at) {
 		at->dev = dev;
 		at->pasid = pasid;
