@@ -1117,11 +1117,12 @@ static void run_one(const struct test *test)
 /* How many are wanted; @run them. */
 static int for_each(void (*run)(const struct test *test))
 {
-	const struct test *capable[] = { tests, life_tests };
-	const struct test *incapable[] = { incapable_tests, incapable_life_tests };
+	static const struct test none[] = { {} };
+	const struct test *capable[] = { tests, life_tests, limit_tests };
+	const struct test *incapable[] = { incapable_tests, incapable_life_tests, none };
 	int n = 0;
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		for (const struct test *t = (opt.incapable ? incapable : capable)[i];
 		     t->name; t++) {
 			if (!wanted(t))

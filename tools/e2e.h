@@ -25,6 +25,9 @@ struct test {
 /* e2e-life.c: policies, events, devices and consumers that go away, suspend. */
 extern const struct test life_tests[], incapable_life_tests[];
 
+/* e2e-limits.c: odd arguments, too many of a thing, no memory. */
+extern const struct test limit_tests[];
+
 /* The first expectation that does not hold ends the case, and so does skip(). */
 [[gnu::format(printf, 2, 3)]]
 void expect(bool holds, const char *fmt, ...);
