@@ -7,7 +7,7 @@ other. RESULTS gets NAME.tap, what the stage said, and NAME.cases, what ktap.py 
 Whatever it reports, a stage that ends with another status than 0, or reports nothing, is
 a failure. With more slots than one, what stages tell people is marked with their name.
 
-After N seconds no stage starts, and those that run are ended: what they reported until then
+After N seconds, or a SIGALRM, no stage starts, and those that run are ended: what they reported until then
 counts, and the stage itself is one that was skipped because of TEXT.
 """
 import argparse
@@ -180,16 +180,22 @@ def stop(_signal, _frame):
 def main():
     for each in SIGNALS:
         signal.signal(each, stop)
-    over = None if options.seconds is None else time.monotonic() + options.seconds
+    over = False
 
-    def left():
-        return None if over is None else max(0, over - time.monotonic())
+    def limit(_signal, _frame):
+        nonlocal over
+        over = True
 
     def wait(condition):
         """Wait for that as long as there is time. Return whether there is any left."""
         with changed:
-            changed.wait_for(condition, left())
-        return left() != 0
+            while not over and not condition():
+                changed.wait(1)     # a handler may come between the test and the wait
+        return not over
+
+    signal.signal(signal.SIGALRM, limit)
+    if options.seconds is not None:
+        signal.setitimer(signal.ITIMER_REAL, max(options.seconds, 0.000001))
 
     for path in options.stages:
         name = os.path.basename(path).partition('-')[2]
