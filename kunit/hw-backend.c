@@ -13,6 +13,11 @@
 #include "../priv.h"
 #include "hw-model.h"
 
+static struct hwm_fault *fault_of(struct hwm_model *hw)
+{
+	return hw->fault_of ? hw->fault_of(hw) : &hw->fault;
+}
+
 /**
  * hwm_step_begin() - a step begins
  * @hw: model
@@ -22,7 +27,7 @@
  */
 int hwm_step_begin(struct hwm_model *hw, enum hwm_step step)
 {
-	struct hwm_fault *fault = &hw->fault;
+	struct hwm_fault *fault = fault_of(hw);
 
 	hw->calls[step]++;
 	if (hw->watch)
@@ -43,7 +48,7 @@ int hwm_step_begin(struct hwm_model *hw, enum hwm_step step)
  */
 int hwm_step_end(struct hwm_model *hw, enum hwm_step step, int ret)
 {
-	struct hwm_fault *fault = &hw->fault;
+	struct hwm_fault *fault = fault_of(hw);
 
 	if (hw->watch)
 		hw->watch(hw, step, true);

@@ -8,6 +8,7 @@
  * The code under test does not take that lock, so that D really is set while
  * entries are being made clean.
  */
+#include <linux/bitops.h>
 #include <linux/io.h>
 #include <linux/lockdep.h>
 #include <linux/slab.h>
@@ -39,11 +40,12 @@ static struct hwm_tlb_entry *tlb_find(struct hwm_tlb *tlb, unsigned long iova)
 static struct hwm_tlb_entry *tlb_fill(struct hwm_tlb *tlb,
 				      const struct hwm_tlb_entry *entry)
 {
-	struct hwm_tlb_entry *e = &tlb->entries[tlb_slot(entry->first)];
+	unsigned int slot = tlb_slot(entry->first);
 
-	*e = *entry;
-	tlb->sizes |= e->last - e->first + 1;
-	return e;
+	__set_bit(slot, tlb->used);
+	tlb->sizes |= entry->last - entry->first + 1;
+	tlb->entries[slot] = *entry;
+	return &tlb->entries[slot];
 }
 
 static void tlb_drop(struct hwm_tlb *tlb, unsigned long iova,
@@ -51,11 +53,13 @@ static void tlb_drop(struct hwm_tlb *tlb, unsigned long iova,
 {
 	unsigned int i;
 
-	for (i = 0; i < HWM_TLB_ENTRIES; i++) {
+	for_each_set_bit(i, tlb->used, HWM_TLB_ENTRIES) {
 		struct hwm_tlb_entry *e = &tlb->entries[i];
 
-		if (e->first <= last && e->last >= iova)
-			e->valid = false;
+		if (e->first > last || e->last < iova)
+			continue;
+		e->valid = false;
+		__clear_bit(i, tlb->used);
 	}
 }
 
@@ -113,6 +117,27 @@ static void hold_back(struct hwm_domain *hd, u64 *entry)
 	if (hd->nr_held == HWM_HELD)
 		settle(hd);
 	hd->held[hd->nr_held++] = entry;
+}
+
+/* Is the leaf at @iova dirty, also if software does not see it yet? */
+bool hwm_recorded(struct hwm_domain *hd, unsigned long iova)
+{
+	const struct hwm_format *fmt = hd->hw->kind->fmt;
+	unsigned int i, level, nr;
+	u64 *entry;
+
+	guard(spinlock)(&hd->hw->lock);
+	entry = hwm_find_leaf(hd, iova, &level);
+	if (!entry)
+		return false;
+	if (hwm_leaf_dirty(fmt, entry, level))
+		return true;
+	nr = 1 << hwm_run(fmt, READ_ONCE(*entry), level);
+	entry = PTR_ALIGN_DOWN(entry, nr * sizeof(*entry));
+	for (i = 0; i < hd->nr_held; i++)
+		if (hd->held[i] >= entry && hd->held[i] < entry + nr)
+			return true;
+	return false;
 }
 
 /* Make every context that the domain knows of forget [@iova, @last] */

@@ -68,7 +68,7 @@ static struct hwm_domain *domain_alloc(struct hwm_model *hw)
 	for (level = 1; level <= kind->fmt->large_levels; level++)
 		hd->domain.pgsize_bitmap |=
 			BIT(hwm_level_shift(kind->fmt, level));
-	mutex_init(&hd->map_lock);
+	init_rwsem(&hd->map_lock);
 	INIT_LIST_HEAD(&hd->contexts);
 	INIT_LIST_HEAD(&hd->tables);
 	oracle_init(&hd->oracle, kind->fmt->granule_shift);
@@ -103,7 +103,6 @@ void hwm_domain_free(struct hwm_domain *hd)
 	list_del(&hd->node);
 	oracle_free(&hd->oracle);
 	hwm_table_free(hd);
-	mutex_destroy(&hd->map_lock);
 	kfree(hd);
 }
 

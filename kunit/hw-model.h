@@ -23,6 +23,7 @@
 #include <linux/iommu-dirty.h>
 #include <linux/mutex.h>
 #include <linux/prandom.h>
+#include <linux/rwsem.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 
@@ -203,6 +204,7 @@ struct hwm_fault {
  * @hd: and D, with @ha
  * @rnd: which entry of a run hardware sets D in
  * @fault: what to make fail
+ * @fault_of: what to make fail in the current thread, in place of @fault
  * @mute: ->capability fails for this device, or for the table of this domain
  * @refused: writes that were not let through although the page is writable
  * @may_refuse: that is not an error
@@ -226,6 +228,7 @@ struct hwm_model {
 	bool hd;
 	struct rnd_state rnd;
 	struct hwm_fault fault;
+	struct hwm_fault *(*fault_of)(struct hwm_model *hw);
 	const void *mute;
 	unsigned int refused;
 	bool may_refuse;
@@ -248,7 +251,7 @@ struct hwm_model {
  * @parent: the table that this nested child translates through
  * @root: top table
  * @tables: all tables
- * @map_lock: stands for the consumer's lock on what is mapped
+ * @map_lock: stands for the consumer's lock on what is mapped: for write to change it
  * @oracle: what was mapped and written
  * @joined: adjacent maps of one kind are one range of the consumer's
  * @unit: of the IOMMUs, to which alone its devices may belong
@@ -265,7 +268,7 @@ struct hwm_domain {
 	struct hwm_domain *parent;
 	u64 *root;
 	struct list_head tables;
-	struct mutex map_lock; /* what is mapped */
+	struct rw_semaphore map_lock;
 	struct oracle oracle;
 	bool joined;
 	unsigned int unit;
@@ -288,9 +291,13 @@ struct hwm_tlb_entry {
 	bool dirty;
 };
 
-/* @sizes: those of the translations that were cached so far, one bit each */
+/*
+ * @sizes: those of the translations that were cached so far, one bit each
+ * @used: where there is anything valid, so that the rest need not be looked at
+ */
 struct hwm_tlb {
 	u64 sizes;
+	DECLARE_BITMAP(used, HWM_TLB_ENTRIES);
 	struct hwm_tlb_entry entries[HWM_TLB_ENTRIES];
 };
 
@@ -363,7 +370,11 @@ u64 *hwm_find_leaf(struct hwm_domain *hd, unsigned long iova,
 		   unsigned int *level);
 int hwm_map(struct hwm_domain *hd, unsigned long iova, unsigned long size,
 	    unsigned long leaf_size, bool writable);
+int hwm_map_locked(struct hwm_domain *hd, unsigned long iova,
+		   unsigned long size, unsigned long leaf_size, bool writable);
 void hwm_unmap(struct hwm_domain *hd, unsigned long iova, unsigned long size);
+void hwm_unmap_locked(struct hwm_domain *hd, unsigned long iova,
+		      unsigned long size);
 u32 hwm_table_hash(struct hwm_domain *hd);
 unsigned long hwm_reach(const struct hwm_model *hw);
 unsigned int hwm_index(const struct hwm_kind *kind, unsigned int level,
@@ -391,6 +402,7 @@ void hwm_invalidate(struct hwm_domain *hd, unsigned long iova,
 		    unsigned long last, bool leaves_only);
 
 void hwm_settle(struct hwm_domain *hd);
+bool hwm_recorded(struct hwm_domain *hd, unsigned long iova);
 
 static inline int hwm_write(struct hwm_device *dev, unsigned long iova)
 {

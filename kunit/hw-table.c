@@ -201,14 +201,14 @@ static int map_leaf(struct hwm_domain *hd, unsigned long iova,
 }
 
 /* Map with leaves of one size. The memory behind them does not exist. */
-int hwm_map(struct hwm_domain *hd, unsigned long iova, unsigned long size,
-	    unsigned long leaf_size, bool writable)
+int hwm_map_locked(struct hwm_domain *hd, unsigned long iova,
+		   unsigned long size, unsigned long leaf_size, bool writable)
 {
 	struct oracle_span *span;
 	unsigned long done;
 	int ret;
 
-	guard(mutex)(&hd->map_lock);
+	lockdep_assert_held_write(&hd->map_lock);
 	span = oracle_span_new(&hd->oracle, iova, iova + size - 1, leaf_size,
 			       writable);
 	if (!span)
@@ -228,13 +228,21 @@ int hwm_map(struct hwm_domain *hd, unsigned long iova, unsigned long size,
 	return 0;
 }
 
+int hwm_map(struct hwm_domain *hd, unsigned long iova, unsigned long size,
+	    unsigned long leaf_size, bool writable)
+{
+	guard(rwsem_write)(&hd->map_lock);
+	return hwm_map_locked(hd, iova, size, leaf_size, writable);
+}
+
 /* Unmap what one hwm_map() mapped. Tables stay until the domain goes. */
-void hwm_unmap(struct hwm_domain *hd, unsigned long iova, unsigned long size)
+void hwm_unmap_locked(struct hwm_domain *hd, unsigned long iova,
+		      unsigned long size)
 {
 	struct oracle_span *span;
 	unsigned long done = 0;
 
-	guard(mutex)(&hd->map_lock);
+	lockdep_assert_held_write(&hd->map_lock);
 	spin_lock(&hd->hw->lock);
 	while (done < size) {
 		unsigned int level;
@@ -252,6 +260,12 @@ void hwm_unmap(struct hwm_domain *hd, unsigned long iova, unsigned long size)
 	span = oracle_remove(&hd->oracle, iova);
 	spin_unlock(&hd->hw->lock);
 	oracle_span_free(span);
+}
+
+void hwm_unmap(struct hwm_domain *hd, unsigned long iova, unsigned long size)
+{
+	guard(rwsem_write)(&hd->map_lock);
+	hwm_unmap_locked(hd, iova, size);
 }
 
 /* A hash of all entries, to see whether software has changed any */

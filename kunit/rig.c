@@ -270,7 +270,8 @@ int rig_start(struct hwm_domain *hd, const void *owner)
 	struct rig_ranges mapped = rig_ranges(hd);
 	int ret;
 
-	guard(mutex)(&hd->map_lock);
+	/* The oracle knows one call at a time */
+	guard(rwsem_write)(&hd->map_lock);
 	/* Else what was written before may be reported, which no caller minds */
 	hwm_settle(hd);
 	with_oracle(hd, oracle_begin);
@@ -367,7 +368,7 @@ int rig_read_to(struct rig *rig, const void *owner, struct rig_bitmap *bm,
 	bool owes;
 	int ret;
 
-	guard(mutex)(&rig->hd->map_lock);
+	guard(rwsem_write)(&rig->hd->map_lock);
 	before = rig_query(rig->hd).mode;
 	with_oracle(rig->hd, oracle_begin);
 	ret = iommu_dirty_read(&rig->hd->domain, owner, &rd);

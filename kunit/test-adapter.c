@@ -189,7 +189,7 @@ static unsigned long raw_read(struct rig *rig, unsigned int first,
 	};
 
 	iommu_dirty_kernel_sink_init(&sink, &bits);
-	guard(mutex)(&rig->hd->map_lock);
+	guard(rwsem_write)(&rig->hd->map_lock);
 	KUNIT_EXPECT_EQ(rig->hw->test,
 			iommu_dirty_read(&rig->hd->domain, rig->hw->test, &rd),
 			0);
@@ -360,7 +360,7 @@ static void nothing_is_asked_about_what_goes(struct kunit *test)
 	rig_map(rig, at + 2 * size, size, rig->page, true);
 	hwm_upstream.gone_first = at + size;
 	hwm_upstream.gone_last = at + 2 * size - 1;
-	scoped_guard(mutex, &rig->hd->map_lock)
+	scoped_guard(rwsem_write, &rig->hd->map_lock)
 		KUNIT_ASSERT_EQ(test,
 				iommu_dirty_start(&rig->hd->domain, test,
 						  &remaining.ranges),
@@ -368,7 +368,7 @@ static void nothing_is_asked_about_what_goes(struct kunit *test)
 	/* All dirty, up to the ends of what remains */
 	write_pages(rig, at, 48);
 	iommu_dirty_kernel_sink_init(&sink, &bits);
-	scoped_guard(mutex, &rig->hd->map_lock)
+	scoped_guard(rwsem_write, &rig->hd->map_lock)
 		KUNIT_EXPECT_EQ(test,
 				iommu_dirty_read(&rig->hd->domain, test, &rd),
 				0);

@@ -89,9 +89,9 @@ static void bits_that_are_set_stay_set(struct kunit *test)
 	hwm_dma(rig->dev, IOMMU_NO_PASID, rig_page(rig, 200), 100 * rig->page,
 		true);
 
-	mutex_lock(&rig->hd->map_lock);
+	down_read(&rig->hd->map_lock);
 	KUNIT_EXPECT_EQ(test, iommu_dirty_read(&rig->hd->domain, test, &rd), 0);
-	mutex_unlock(&rig->hd->map_lock);
+	up_read(&rig->hd->map_lock);
 	rig_bitmap_intact(&bm);
 	for (bit = 0; bit < nbits; bit++) {
 		bool want = !(bit % 2) || (bit >= 200 && bit < 300);
