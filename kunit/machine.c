@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The random machine's steps */
+#include <linux/slab.h>
+
 #include "machine.h"
 
 #define RECORD IOMMU_DIRTY_CAP_RECORD
@@ -622,6 +624,43 @@ static int pick_tracked(struct machine *m)
 }
 
 /*
+ * Steps on the shared domain as the owner that all are. What must come out, crew.c
+ * knows; here it is what can come out at all.
+ */
+static void expect_any(struct machine *m, int ret, int a, int b)
+{
+	if (ret != a && ret != b && ret != -EBUSY && ret != -EOPNOTSUPP)
+		expect_ret(m, ret, a);
+}
+
+static void all_start(struct machine *m)
+{
+	int ret = crew_start(m);
+
+	note(m, "start shared for all, which returns %d", ret);
+	expect_any(m, ret, 0, -EALREADY);
+}
+
+static void all_stop(struct machine *m)
+{
+	int ret = crew_stop(m);
+
+	note(m, "stop shared for all, which returns %d", ret);
+	expect_any(m, ret, 0, -EALREADY);
+}
+
+static void all_read(struct machine *m, unsigned long first, unsigned long last,
+		     u32 flags)
+{
+	int ret = crew_read(m, first, last, flags);
+
+	note(m, ", for all, which returns %d", ret);
+	expect_any(m, ret, 0, -EINVAL);
+	if (one_in(m, 3))
+		crew_take(m);
+}
+
+/*
  * Steps on the shared domain, as the first owner. Others may do the same, so that
  * what must come out is known only if they did not, or if this machine owns it.
  */
@@ -707,7 +746,10 @@ static void step_start(struct machine *m)
 	const void *owner = pick_owner(m, d);
 
 	if (m->crew && (d == MACHINE_SHARED || one_in(m, 2))) {
-		shared_start(m);
+		if (m->owns_shared || one_in(m, 3))
+			shared_start(m);
+		else
+			all_start(m);
 		return;
 	}
 	note(m, "start %s as %zu", domains[d].name,
@@ -735,7 +777,10 @@ static void step_stop(struct machine *m)
 	const void *owner = pick_owner(m, d);
 
 	if (d == MACHINE_SHARED) {
-		shared_stop(m);
+		if (m->owns_shared || !crew_is_on(m->crew) || one_in(m, 4))
+			shared_stop(m);
+		else
+			all_stop(m);
 		return;
 	}
 	note(m, "stop %s as %zu", domains[d].name,
@@ -880,7 +925,10 @@ static void step_read(struct machine *m)
 	note(m, "read %s as %zu, %#lx-%#lx by %#lx", domains[d].name,
 	     (const char *)owner - m->owners, first, last, page_size);
 	if (d == MACHINE_SHARED) {
-		shared_read(m, first, last, page_size, flags);
+		if (m->owns_shared || one_in(m, 4))
+			shared_read(m, first, last, page_size, flags);
+		else
+			all_read(m, first, last, flags);
 		return;
 	}
 	want = ref_read(&m->ref, d, owner);
@@ -1107,6 +1155,14 @@ void machine_share(struct crew *crew, struct rig *rig)
 	mutex_init(&crew->lock);
 	crew->shared = hwm_domain_new(rig->hw);
 	memset(crew->mapped, 0, sizeof(crew->mapped));
+	crew_init(crew, rig);
+}
+
+void machine_unshare(struct crew *crew)
+{
+	hwm_domain_free(crew->shared);
+	crew_free(crew);
+	mutex_destroy(&crew->lock);
 }
 
 void machine_init(struct machine *m, struct rig *rig, struct crew *crew)
@@ -1155,6 +1211,11 @@ void machine_begin(struct machine *m, unsigned int seed)
 	m->ref.domains[MACHINE_SHARED].flags = m->rig.hw->caps;
 	m->hd[MACHINE_SHARED] = m->crew->shared;
 	m->shared_seen = shared_info(m);
+	m->must = kvcalloc(BITS_TO_LONGS(m->crew->user.nbits), sizeof(long),
+			   GFP_KERNEL);
+	m->now = kvcalloc(BITS_TO_LONGS(m->crew->user.nbits), sizeof(long),
+			  GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(m->test, m->must && m->now);
 }
 
 static bool failed(const struct machine *m)
@@ -1210,6 +1271,11 @@ void machine_leave(struct machine *m)
 void machine_end(struct machine *m)
 {
 	int i;
+
+	kvfree(m->must);
+	kvfree(m->now);
+	m->must = NULL;
+	m->now = NULL;
 
 	for (i = 0; i < MACHINE_DEVICES; i++)
 		free_device(m, i);

@@ -6,7 +6,9 @@
  * says, and each read what the oracle says.
  *
  * Several machines may run at the same time on one model. Then nothing fails on
- * purpose, and there is a domain that all of them use, of which each can say less.
+ * purpose, and there is a domain that all of them use, of which each can say less. It is
+ * tracked by one of them, or by all, as one owner with one bitmap: then their starts,
+ * reads and stops overlap, and a user takes bits out while reads run (crew.c).
  */
 #ifndef __IOMMU_DIRTY_KUNIT_MACHINE_H
 #define __IOMMU_DIRTY_KUNIT_MACHINE_H
@@ -42,15 +44,45 @@ struct machine_place {
 };
 
 /**
+ * struct crew_user - who tracks the domain for all, and copies what is reported
+ * @lock: for all that follows
+ * @owner: its address
+ * @on: was told that tracking is on, and has not begun to stop it
+ * @stops: stops begun
+ * @stopping: stops under way
+ * @readers: reads under way
+ * @nbits: of the bitmaps; bit n is page n of IOVA space
+ * @bits: the bitmap, in which reads set bits with no lock
+ * @taken: taken out of it, to be copied when the reads that ran then have returned
+ * @reads: that were checked
+ * @copies: pages copied
+ */
+struct crew_user {
+	spinlock_t lock;	/* what follows */
+	char owner;
+	bool on;
+	unsigned int stops;
+	unsigned int stopping;
+	unsigned int readers;
+	unsigned long nbits;
+	unsigned long *bits;
+	unsigned long *taken;
+	unsigned long reads;
+	unsigned long copies;
+};
+
+/**
  * struct crew - what machines that run at the same time share
  * @lock: for the model's lists, and @mapped
  * @shared: a domain
  * @mapped: what is mapped in it
+ * @user: tracks it for all
  */
 struct crew {
 	struct mutex lock;	/* the model's lists, @mapped */
 	struct hwm_domain *shared;
 	struct machine_place mapped[MACHINE_PLACES];
+	struct crew_user user;
 };
 
 /**
@@ -91,6 +123,8 @@ struct machine_ear {
  *	nothing is other than it was
  * @shared_seen: what the last query said of the shared domain
  * @owns_shared: it started tracking that domain, as the first owner
+ * @must: what a read for all must report, bit n is page n of IOVA space
+ * @now: the same, when it is over
  * @places: where mappings go
  * @mapped: what is mapped there, by domain; of no size when nothing is
  * @owners: their addresses name owners
@@ -111,6 +145,8 @@ struct machine {
 	unsigned long churn;
 	struct iommu_dirty_info shared_seen;
 	bool owns_shared;
+	unsigned long *must;
+	unsigned long *now;
 	struct machine_place places[MACHINE_PLACES];
 	struct machine_place mapped[MACHINE_DOMAINS][MACHINE_PLACES];
 	char owners[2];
@@ -120,6 +156,7 @@ struct machine {
 };
 
 void machine_share(struct crew *crew, struct rig *rig);
+void machine_unshare(struct crew *crew);
 void machine_init(struct machine *m, struct rig *rig, struct crew *crew);
 void machine_begin(struct machine *m, unsigned int seed);
 bool machine_step(struct machine *m);
@@ -127,5 +164,16 @@ void machine_write(struct machine *m);
 void machine_leave(struct machine *m);
 void machine_tell(struct machine *m);
 void machine_end(struct machine *m);
+
+/* crew.c: for all */
+void crew_init(struct crew *crew, struct rig *rig);
+void crew_free(struct crew *crew);
+int crew_start(struct machine *m);
+int crew_stop(struct machine *m);
+int crew_read(struct machine *m, unsigned long first, unsigned long last,
+	      u32 flags);
+void crew_take(struct machine *m);
+void crew_settle(struct machine *m);
+bool crew_is_on(struct crew *crew);
 
 #endif /* __IOMMU_DIRTY_KUNIT_MACHINE_H */

@@ -20,6 +20,7 @@ void oracle_span_free(struct oracle_span *span)
 	kvfree(span->may);
 	kvfree(span->recent);
 	kvfree(span->owed);
+	kvfree(span->stale);
 	kfree(span);
 }
 
@@ -57,7 +58,9 @@ struct oracle_span *oracle_span_new(const struct oracle *o, unsigned long iova,
 	span->may = new_bits(span->pages);
 	span->recent = new_bits(span->pages);
 	span->owed = new_bits(span->pages);
-	if (!span->must || !span->may || !span->recent || !span->owed) {
+	span->stale = new_bits(span->pages);
+	if (!span->must || !span->may || !span->recent || !span->owed ||
+	    !span->stale) {
 		oracle_span_free(span);
 		return NULL;
 	}
@@ -112,8 +115,10 @@ void oracle_write(struct oracle *o, unsigned long iova)
 {
 	struct oracle_span *span = oracle_find(o, iova, iova);
 
-	if (!WARN_ON(!span))
-		__set_bit(page_of(span, iova), span->recent);
+	if (WARN_ON(!span))
+		return;
+	__set_bit(page_of(span, iova), span->recent);
+	__set_bit(page_of(span, iova), span->stale);
 }
 
 /* A read begins: what was written until now must be in its report */
@@ -301,4 +306,37 @@ bool oracle_owes(struct oracle *o)
 		if (!bitmap_empty(span->owed, span->pages))
 			return true;
 	return false;
+}
+
+/* Which pages are stale? Bit n is page n of IOVA space. */
+void oracle_stale(struct oracle *o, unsigned long *bits, unsigned long nbits)
+{
+	struct oracle_span *span;
+	unsigned long page;
+
+	bitmap_zero(bits, nbits);
+	list_for_each_entry(span, &o->spans, node) {
+		unsigned long first = span->iova >> span->shift;
+
+		for_each_set_bit(page, span->stale, span->pages)
+			if (first + page < nbits)
+				__set_bit(first + page, bits);
+	}
+}
+
+/* The user copies pages, by number as above; all there are when @bits is NULL */
+void oracle_copied(struct oracle *o, const unsigned long *bits,
+		   unsigned long nbits)
+{
+	struct oracle_span *span;
+	unsigned long page;
+
+	list_for_each_entry(span, &o->spans, node) {
+		unsigned long first = span->iova >> span->shift;
+
+		for_each_set_bit(page, span->stale, span->pages)
+			if (!bits || (first + page < nbits &&
+				      test_bit(first + page, bits)))
+				__clear_bit(page, span->stale);
+	}
 }

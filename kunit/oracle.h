@@ -6,6 +6,9 @@
  * A write during a read may be in its report or in the next one's, so each page
  * has three bits: the next report must have it; it may have it; it was written
  * since the last read began.
+ *
+ * That is for one read at a time. For several there is the copy that a user makes of
+ * what they report: a page is stale when it was written after that.
  */
 #ifndef __IOMMU_DIRTY_KUNIT_ORACLE_H
 #define __IOMMU_DIRTY_KUNIT_ORACLE_H
@@ -26,6 +29,7 @@
  * @may: the next read may report it
  * @recent: written since the last read began
  * @owed: made clean, and not flushed yet
+ * @stale: written since the user has copied it, see oracle_copied()
  */
 struct oracle_span {
 	struct list_head node;
@@ -39,6 +43,7 @@ struct oracle_span {
 	unsigned long *may;
 	unsigned long *recent;
 	unsigned long *owed;
+	unsigned long *stale;
 };
 
 struct oracle {
@@ -81,6 +86,10 @@ void oracle_all(struct oracle *o, const struct oracle_report *r,
 		unsigned long *bits);
 void oracle_settle(struct oracle *o, const struct oracle_report *r,
 		   enum oracle_outcome outcome);
+
+void oracle_stale(struct oracle *o, unsigned long *bits, unsigned long nbits);
+void oracle_copied(struct oracle *o, const unsigned long *bits,
+		   unsigned long nbits);
 
 void oracle_owe(struct oracle *o, unsigned long iova);
 void oracle_paid(struct oracle *o, unsigned long first, unsigned long last);

@@ -32,6 +32,8 @@ static struct {
 	atomic64_t steps;
 	u64 ns;
 	unsigned int seeds;
+	unsigned long reads;
+	unsigned long copies;
 } total;
 
 static bool failed(struct kunit *test)
@@ -145,7 +147,10 @@ static void run_together(struct rig *rig, struct machine *m, unsigned int s)
 	for (i = 0; i < NR_WORKERS; i++)
 		if (!IS_ERR(task[i]))
 			kthread_stop(task[i]);
+	total.reads += crew.user.reads;
+	total.copies += crew.user.copies;
 	if (!failed(rig->hw->test)) {
+		crew_settle(&m[0]);
 		expect_sum(rig, m);
 		expect_works(rig, m);
 	}
@@ -154,8 +159,7 @@ static void run_together(struct rig *rig, struct machine *m, unsigned int s)
 			tell(&m[i], s, names[i]);
 	for (i = 0; i < NR_WORKERS; i++)
 		machine_end(&m[i]);
-	hwm_domain_free(crew.shared);
-	mutex_destroy(&crew.lock);
+	machine_unshare(&crew);
 }
 
 /* Seeds are the same for all kinds: each does with them what it can */
@@ -200,8 +204,10 @@ static void suite_exit(struct kunit_suite *suite)
 	u64 ms = div_u64(total.ns, NSEC_PER_MSEC) ?: 1;
 	u64 n = atomic64_read(&total.steps);
 
-	kunit_info(suite, "%llu steps of %u seeds, %llu a second\n", n,
-		   total.seeds, div64_u64(n * 1000, ms));
+	kunit_info(suite,
+		   "%llu steps of %u seeds, %llu a second; %lu reads and %lu pages copied from a bitmap of all\n",
+		   n, total.seeds, div64_u64(n * 1000, ms), total.reads,
+		   total.copies);
 }
 
 static struct kunit_case machine_cases[] = {
