@@ -5,7 +5,7 @@ virtual report
 
 @dropped@
 expression e;
-identifier f;
+identifier f =~ "^(walk|clear|flush|seal|unseal|split|merge|set_feature)$";
 position p;
 @@
  e->f@p(...);
@@ -14,5 +14,4 @@ position p;
 p << dropped.p;
 f << dropped.f;
 @@
-if f in ("walk", "clear", "flush", "seal", "unseal", "split", "merge", "set_feature"):
-	coccilib.report.print_report(p[0], "what ->" + f + "() returns is dropped")
+coccilib.report.print_report(p[0], "what ->" + f + "() returns is dropped")
