@@ -397,6 +397,49 @@ static void a_stop_during_a_read_ends_it(struct kunit *test)
 	rig_expect_mode(rig, IOMMU_DIRTY_MODE_OFF, IOMMU_DIRTY_REASON_NONE);
 }
 
+/* And starts again: what the read does next would be in a period that is not its own */
+static void restart_while_publishing(struct hwm_model *hw, enum hwm_step step,
+				     bool after)
+{
+	struct window *win = hw->data;
+	struct rig_ranges mapped = rig_ranges(win->rig->hd);
+
+	if (step != HWM_PUBLISH || !after || win->seen++)
+		return;
+	KUNIT_EXPECT_EQ(hw->test, rig_stop(win->rig->hd, hw->test), 0);
+	KUNIT_EXPECT_EQ(hw->test,
+			iommu_dirty_start(&win->rig->hd->domain, hw->test,
+					  &mapped.ranges),
+			0);
+	hw->calls[HWM_WALK] = 0;
+	hw->calls[HWM_CLEAR] = 0;
+}
+
+static void a_stop_and_a_start_during_a_read_end_it(struct kunit *test)
+{
+	static const u32 flags[] = { 0, IOMMU_DIRTY_READ_NO_CLEAR };
+	struct rig *rig = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct window win = {};
+
+		window_init(&win, rig);
+		hwm_write(rig->dev, rig->at.medium);
+		hwm_write(rig->dev, rig->at.large);
+		rig->hw->watch = restart_while_publishing;
+		KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, flags[i]),
+				-EINVAL);
+		rig->hw->watch = NULL;
+		KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_WALK], 0);
+		KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_CLEAR], 0);
+		rig_expect_mode(rig, IOMMU_DIRTY_MODE_EXACT,
+				IOMMU_DIRTY_REASON_NONE);
+		KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, test), 0);
+		KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), 0);
+	}
+}
+
 static struct kunit_case race_cases[] = {
 	KUNIT_CASE_PARAM(no_device_is_attached_between_clear_and_flush,
 			 rig_kinds),
@@ -404,6 +447,7 @@ static struct kunit_case race_cases[] = {
 			 rig_kinds),
 	KUNIT_CASE_PARAM(publishing_keeps_nobody_from_attaching, rig_kinds),
 	KUNIT_CASE_PARAM(a_stop_during_a_read_ends_it, rig_kinds),
+	KUNIT_CASE_PARAM(a_stop_and_a_start_during_a_read_end_it, rig_kinds),
 	KUNIT_CASE_PARAM_ATTR(nothing_is_lost_to_dma_during_reads, rig_kinds,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM_ATTR(nothing_is_lost_to_devices_that_come_and_go,
