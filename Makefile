@@ -7,11 +7,12 @@ check:       ; @scripts/setup.sh check && scripts/check.sh
 compare:     ; @scripts/setup.sh demo && scripts/compare.sh
 cost:        ; @scripts/setup.sh demo && scripts/cost.sh
 mutants:     ; @scripts/setup.sh demo && scripts/mutants.sh $(ONLY)
+race:        ; @scripts/setup.sh demo && scripts/race.sh
 soak:        ; @scripts/setup.sh demo && scripts/soak.sh
 kernel-tree: ; @scripts/setup.sh demo && scripts/kernel-tree.sh
 clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 
-.PHONY: help demo test check compare cost mutants soak kernel-tree clean
+.PHONY: help demo test check compare cost mutants race soak kernel-tree clean
 
 #? IOMMU dirty tracking, an overlay on Linux 6.12. On Debian 12 or 13, x86_64:
 #?
@@ -21,6 +22,7 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   make compare      stock kernel and this one, side by side
 #?   make cost         what map, unmap and attach cost beside the stock kernel's, tracking off
 #?   make mutants      break the code on purpose: a test must notice each time
+#?   make race         calls that overlap, on two CPUs, on a kernel that finds data races
 #?   make soak         random operations with ever new seeds, for an hour
 #?   make kernel-tree  a plain kernel tree with the changes, to read, diff and build
 #?   make clean        remove all that was built (~/.cache/iommu-dirty)

@@ -7,6 +7,7 @@
 #   x86        x86_64, overlaid, CONFIG_IOMMU_DIRTY=y
 #   x86-off    x86_64, overlaid, CONFIG_IOMMU_DIRTY=n
 #   x86-debug  x86_64, overlaid, KASAN, lockdep, UBSAN, kmemleak, KUnit and our tests
+#   x86-kcsan  x86_64, overlaid, KCSAN in our objects, lockdep, KUnit and our tests
 #   um         User-mode Linux, overlaid, KASAN, lockdep, KUnit and our tests
 #   um-off     User-mode Linux, overlaid, CONFIG_IOMMU_DIRTY=n
 #   stock-um   User-mode Linux, the pristine tree
@@ -26,6 +27,7 @@ stock)       frags='guest x86'				arch=$x86	steps=1560 secs=240 ;;
 x86)         frags='guest x86 dirty'			arch=$x86	steps=1570 secs=240 ;;
 x86-off)     frags='guest x86'				arch=$x86	steps=1560 secs=240 ;;
 x86-debug)   frags='guest x86 debug dirty kunit'	arch=$x86	steps=1900 secs=600 ;;
+x86-kcsan)   frags='guest x86 race dirty kunit'	arch=$x86	steps=1900 secs=300 ;;
 um)          frags='um dirty kunit'			arch=$um	steps=1100 secs=150 ;;
 um-off)      frags='um'					arch=$um	steps=1100 secs=150 ;;
 stock-um)    frags='um'				arch=$um	steps=1100 secs=150 ;;
@@ -41,6 +43,15 @@ um | um-off | stock-um) family='um um-off stock-um' ;;
 stock-arm64 | arm64 | arm64-off) family='stock-arm64 arm64 arm64-off' ;;
 *) family= ;;
 esac
+# KCSAN watches what accesses memory in our objects; elsewhere are races that are meant.
+watch=
+if [ "$flavour" = x86-kcsan ]; then
+	watch=KCSAN_SANITIZE=n
+	for f in "$repo"/drivers/iommu/dirty/*.c "$repo"/kunit/*.c; do
+		f=${f##*/}
+		watch="$watch KCSAN_SANITIZE_${f%.c}.o=y"
+	done
+fi
 case $flavour in
 um* | stock-um) image=linux target=linux ;;
 *arm64*) image=arch/arm64/boot/Image target=Image ;;
@@ -88,8 +99,8 @@ seed
 mkdir -p "$out"
 
 kmake() {
-	# shellcheck disable=SC2086 # $arch is a list of words
-	nice make -C "$tree" O="$out" $arch -j"$J" \
+	# shellcheck disable=SC2086 # $arch and $watch are lists of words
+	nice make -C "$tree" O="$out" $arch $watch -j"$J" \
 		KBUILD_BUILD_USER=iommu-dirty KBUILD_BUILD_HOST=localhost "$@"
 }
 
