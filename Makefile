@@ -9,10 +9,11 @@ cost:        ; @scripts/setup.sh demo && scripts/cost.sh
 mutants:     ; @scripts/setup.sh demo && scripts/mutants.sh $(ONLY)
 race:        ; @scripts/setup.sh demo && scripts/race.sh
 soak:        ; @scripts/setup.sh demo && scripts/soak.sh
+fresh:       ; @scripts/fresh.sh
 kernel-tree: ; @scripts/setup.sh demo && scripts/kernel-tree.sh
 clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 
-.PHONY: help demo test check compare cost mutants race soak kernel-tree clean
+.PHONY: help demo test check compare cost mutants race soak fresh kernel-tree clean
 
 #? IOMMU dirty tracking, an overlay on Linux 6.12. On Debian 12 or 13, x86_64:
 #?
@@ -24,6 +25,7 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   make mutants      break the code on purpose: a test must notice each time
 #?   make race         calls that overlap, on two CPUs, on a kernel that finds data races
 #?   make soak         random operations with ever new seeds, for an hour
+#?   make fresh        demo and test as a newcomer has them, in a new root folder of SUITE
 #?   make kernel-tree  a plain kernel tree with the changes, to read, diff and build
 #?   make clean        remove all that was built (~/.cache/iommu-dirty)
 #?
@@ -42,6 +44,9 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   WHERE=PLACE   make mutants: those that run in kunit, or in a guest: intel, amd, arm
 #?   SLOTS=N       make test: stages that run at a time (2, or 1 with one processor or
 #?                 less than 7 GiB of free memory)
+#?   MINUTES=N     make test: end after so long; what no longer fits is skipped
+#?   SUITE=NAME    make fresh, as root: trixie or bookworm
+#?   TARGETS="A B" make fresh: what to run there (demo test)
 #?   KDIR=DIR      another unbuilt Linux 6.12.y source tree, in place of Debian's
 #?   QEMU_SRC=DIR  another QEMU source tree, in place of Debian's
 #?   DEST=DIR      where make kernel-tree puts the tree (./linux)

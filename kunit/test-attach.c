@@ -3,6 +3,9 @@
  * Attach and detach: what the attached pairs can do together, who is refused, and
  * that devices which come and go are recorded.
  */
+#include <linux/completion.h>
+#include <linux/workqueue.h>
+
 #include "rig.h"
 
 #define PASID 7
@@ -338,6 +341,53 @@ static void a_device_that_is_released_is_forgotten(struct kunit *test)
 	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
 }
 
+/* A device goes while another domain flushes, which may take its time */
+struct departure {
+	struct work_struct work;
+	struct hwm_device *dev;
+	struct completion done;
+};
+
+static void depart(struct work_struct *work)
+{
+	struct departure *d = container_of(work, struct departure, work);
+
+	iommu_dirty_release_device(&hwm_iommu_ops, &d->dev->dev);
+	complete(&d->done);
+}
+
+static void wait_for_departure(struct hwm_model *hw, enum hwm_step step,
+			       bool after)
+{
+	struct departure *d = hw->data;
+
+	if (step != HWM_FLUSH || after || !d)
+		return;
+	hw->data = NULL;
+	queue_work(system_unbound_wq, &d->work);
+	KUNIT_EXPECT_NE(hw->test, wait_for_completion_timeout(&d->done, HZ), 0);
+}
+
+static void a_device_that_goes_waits_for_no_other_domain(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *home = hwm_domain_new(rig->hw);
+	struct departure d = { .dev = rig_device(rig, home) };
+
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	hwm_write(rig->dev, rig_page(rig, 4));
+	init_completion(&d.done);
+	INIT_WORK_ONSTACK(&d.work, depart);
+	rig->hw->data = &d;
+	rig->hw->watch = wait_for_departure;
+	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
+	rig->hw->watch = NULL;
+	flush_work(&d.work);
+	destroy_work_on_stack(&d.work);
+	KUNIT_EXPECT_EQ(test, attached_to(home), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+}
+
 static void a_nested_child_counts_for_its_parent(struct kunit *test)
 {
 	struct rig *rig = test->priv;
@@ -448,6 +498,7 @@ static struct kunit_case attach_cases[] = {
 	KUNIT_CASE(an_attach_that_fails_changes_nothing),
 	KUNIT_CASE(a_device_that_moves_is_in_one_place),
 	KUNIT_CASE(a_device_that_is_released_is_forgotten),
+	KUNIT_CASE(a_device_that_goes_waits_for_no_other_domain),
 	KUNIT_CASE_PARAM(a_nested_child_counts_for_its_parent, rig_kinds),
 	KUNIT_CASE(a_capability_that_is_lost_loses_no_write),
 	KUNIT_CASE(what_a_backend_says_before_it_fails_does_not_count),

@@ -57,6 +57,15 @@ need_disk() {
 		die "$cache has $_free GiB free and $1 are needed: free some, or set XDG_CACHE_HOME"
 }
 
+# mirror SUFFIX: the Debian mirror in this system's apt sources, of a suite's own packages
+# (SUFFIX is empty) or of its -security updates; empty if there is none.
+mirror() {
+	# shellcheck disable=SC2016 # apt's own variables
+	apt-get indextargets --format '$(RELEASE)|$(REPO_URI)|$(ORIGIN)' 'Created-By: Packages' |
+		awk -F'|' -v suffix="$1" '$1 ~ "^[a-z]+" suffix "$" &&
+			($2 ~ /\/debian(-security)?\/?$/ || $3 == "Debian") { print $2; exit }'
+}
+
 clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 
 # run_logged LABEL LINES SECONDS LOG COMMAND...: run a long step with its output in

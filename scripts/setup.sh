@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh [demo|test|check]: install the Debian packages that a target needs (the demo
+# setup.sh [demo|test|check|fresh]: install the Debian packages that a target needs (the demo
 # with VENDOR=arm: a cross compiler too).
 # NO_APT=1 installs nothing: it lists what is missing and fails if anything is.
 . "$(dirname "$0")/lib.sh"
@@ -13,8 +13,9 @@ case ${1:-demo} in
 demo)  wanted="$build $qemu"
        case ${VENDOR:-intel} in arm | all) wanted="$wanted $cross" ;; esac ;;
 test)  wanted="$build $qemu $cross" ;;
-check) wanted="$build $cross sparse shellcheck python3-docutils" ;;
-*)     die "usage: setup.sh [demo|test|check]" ;;
+check) wanted="$build $cross sparse shellcheck python3-docutils python3-pygments" ;;
+fresh) wanted='debootstrap debian-archive-keyring git' ;;
+*)     die "usage: setup.sh [demo|test|check|fresh]" ;;
 esac
 
 id=$(sed -n 's/^ID=//p; s/^VERSION_ID=//p' /etc/os-release 2>/dev/null | tr -d '"' | sort -r | xargs)
@@ -23,6 +24,12 @@ case $id in
 *) die "this runs on Debian 12 or 13, not on '$id'" ;;
 esac
 [ "$(uname -m)" = x86_64 ] || die "this runs on x86_64, not on $(uname -m)"
+
+# Coccinelle loads Python's library, and does not depend on it.
+case ${1:-demo}-$id in
+check-*12) wanted="$wanted libpython3.11" ;;
+check-*13) wanted="$wanted libpython3.13" ;;
+esac
 
 missing=
 for p in $wanted; do

@@ -10,10 +10,7 @@ shift
 apt=$cache/apt-$arch
 lock "apt-$arch"
 if [ ! -f "$apt/ready" ]; then
-	# shellcheck disable=SC2016 # apt's own variables
-	mirror=$(apt-get indextargets --format '$(RELEASE)|$(REPO_URI)|$(ORIGIN)' \
-		'Created-By: Packages' | awk -F'|' '$1 ~ /^[a-z]+$/ &&
-			($2 ~ /\/debian\/?$/ || $3 == "Debian") { print $2; exit }')
+	mirror=$(mirror '')
 	[ -n "$mirror" ] || die "no Debian mirror in apt's sources: add one"
 	types=deb
 	[ "$arch" != "$(dpkg --print-architecture)" ] || types='deb deb-src'

@@ -5,7 +5,7 @@ virtual report
 
 @dropped@
 expression e;
-identifier f =~ "^(walk|clear|flush|seal|unseal|split|merge|set_feature)$";
+identifier f;
 position p;
 @@
  e->f@p(...);
@@ -14,4 +14,5 @@ position p;
 p << dropped.p;
 f << dropped.f;
 @@
-coccilib.report.print_report(p[0], "what ->" + f + "() returns is dropped")
+if f in ("walk", "clear", "flush", "seal", "unseal", "split", "merge", "set_feature"):
+	coccilib.report.print_report(p[0], "what ->" + f + "() returns is dropped")

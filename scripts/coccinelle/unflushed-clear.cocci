@@ -12,7 +12,9 @@ identifier b, f;
 // A call through a pointer is a call; a message is none
 @does exists@
 identifier backend.f;
-identifier g !~ "^(pr_|dev_(dbg|info|warn|err)|trace_|WARN|lockdep_|might_|to_|container_of)";
+identifier g : script:python() {
+	not g.startswith(("pr_", "dev_dbg", "dev_info", "dev_warn", "dev_err", "trace_", "WARN",
+			  "lockdep_", "might_", "to_", "container_of")) };
 identifier member;
 expression e;
 position p;

@@ -108,6 +108,8 @@ static void add_attachment(struct iommu_dirty_domain *dd,
 	dd->nr_attachments++;
 	if (at->pasid == IOMMU_NO_PASID)
 		at->dev->iommu->dirty = at;
+	else
+		WRITE_ONCE(dd->nr_pasids, dd->nr_pasids + 1);
 	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_ATTACH);
 	iommu_dirty_recompute(dd);
 	trace_iommu_dirty_attach(dd, at->dev, at->pasid);
@@ -123,6 +125,8 @@ static void drop_attachment(struct iommu_dirty_attachment *at)
 	dd->nr_attachments--;
 	if (at->pasid == IOMMU_NO_PASID)
 		at->dev->iommu->dirty = NULL;
+	else
+		WRITE_ONCE(dd->nr_pasids, dd->nr_pasids - 1);
 	kfree(at);
 	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_DETACH);
 	iommu_dirty_recompute(dd);
@@ -184,7 +188,7 @@ new_attachment(struct device *dev, ioasid_t pasid, gfp_t gfp)
 {
 	struct iommu_dirty_attachment *at;
 
-	at = kzalloc(sizeof(*at), gfp);
+	at = kzalloc(sizeof(*at), gfp | __GFP_ACCOUNT);
 	if (at) {
 		at->dev = dev;
 		at->pasid = pasid;
@@ -315,7 +319,10 @@ void __iommu_dirty_remove_dev_pasid(const struct iommu_ops *ops,
 }
 EXPORT_SYMBOL_GPL(__iommu_dirty_remove_dev_pasid);
 
-/* Its PASIDs should have been removed; records of them must not outlive it */
+/*
+ * Its PASIDs should have been removed; records of them must not outlive it. Only a
+ * domain that has PASIDs is waited for; the caller's group->mutex keeps @dev's.
+ */
 static void forget_device(struct device *dev)
 {
 	struct iommu_dirty_attachment *at, *next;
@@ -323,6 +330,8 @@ static void forget_device(struct device *dev)
 
 	guard(mutex)(&iommu_dirty_domains_lock);
 	list_for_each_entry(dd, &iommu_dirty_domains, node) {
+		if (!READ_ONCE(dd->nr_pasids))
+			continue;
 		guard(rwsem_write)(&dd->attach_lock);
 		list_for_each_entry_safe(at, next, &dd->attachments, node)
 			if (at->dev == dev)
@@ -335,8 +344,9 @@ static void forget_device(struct device *dev)
  * @ops: the driver's
  * @dev: device that goes away
  *
- * Context: process; group->mutex is held; takes the attach locks of all domains,
- * one by one, and that of the one that the device uses around the driver's call.
+ * Context: process; group->mutex is held; takes the attach lock of the domain that
+ * the device uses around the driver's call, and then those of all domains that have
+ * PASIDs, one by one.
  */
 void iommu_dirty_release_device(const struct iommu_ops *ops,
 				struct device *dev)

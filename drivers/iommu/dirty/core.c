@@ -204,8 +204,9 @@ void iommu_dirty_state_put(struct iommu_dirty_domain *dd)
 static struct iommu_dirty_domain *state_new(struct iommu_domain *domain,
 					    gfp_t gfp)
 {
-	struct iommu_dirty_domain *dd = kzalloc(sizeof(*dd), gfp);
+	struct iommu_dirty_domain *dd;
 
+	dd = kzalloc(sizeof(*dd), gfp | __GFP_ACCOUNT);
 	if (!dd)
 		return NULL;
 	dd->domain = domain;

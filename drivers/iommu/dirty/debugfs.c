@@ -62,8 +62,10 @@ static void show_attachments(struct seq_file *m,
 	}
 }
 
-static void show_domain(struct seq_file *m, struct iommu_dirty_domain *dd)
+static int domains_show(struct seq_file *m, void *node)
 {
+	struct iommu_dirty_domain *dd =
+		list_entry(node, struct iommu_dirty_domain, node);
 	struct iommu_dirty_info info;
 
 	iommu_dirty_snapshot(dd, &info);
@@ -83,18 +85,33 @@ static void show_domain(struct seq_file *m, struct iommu_dirty_domain *dd)
 
 	guard(rwsem_read)(&dd->attach_lock);
 	show_attachments(m, dd);
-}
-
-static int domains_show(struct seq_file *m, void *unused)
-{
-	struct iommu_dirty_domain *dd;
-
-	guard(mutex)(&iommu_dirty_domains_lock);
-	list_for_each_entry(dd, &iommu_dirty_domains, node)
-		show_domain(m, dd);
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(domains);
+
+/* A buffer's fill at a time: there may be any number of domains */
+static void *domains_start(struct seq_file *m, loff_t *pos)
+{
+	mutex_lock(&iommu_dirty_domains_lock);
+	return seq_list_start(&iommu_dirty_domains, *pos);
+}
+
+static void *domains_next(struct seq_file *m, void *node, loff_t *pos)
+{
+	return seq_list_next(node, &iommu_dirty_domains, pos);
+}
+
+static void domains_stop(struct seq_file *m, void *node)
+{
+	mutex_unlock(&iommu_dirty_domains_lock);
+}
+
+static const struct seq_operations domains_sops = {
+	.start = domains_start,
+	.next = domains_next,
+	.stop = domains_stop,
+	.show = domains_show,
+};
+DEFINE_SEQ_ATTRIBUTE(domains);
 
 static int __init iommu_dirty_debugfs_init(void)
 {

@@ -33,6 +33,9 @@
 /* Bits in a chunk's mask: 1 GiB of 4 KiB leaves, 32 KiB of memory */
 #define CHUNK_BITS BIT(18)
 
+/* Whoever may read may do so without end: no message when there is no memory */
+#define GFP_BUFFERS (GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
+
 /* Bytes of the caller's bitmap that are published in one go */
 #define PUBLISH_BYTES 4096
 
@@ -485,7 +488,7 @@ int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
 	if (ret)
 		return ret;
 
-	r = kvzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	r = kvzalloc(sizeof(*r), GFP_BUFFERS);
 	if (!r)
 		return -ENOMEM;
 	r->dd = dd;
@@ -522,7 +525,7 @@ int iommu_dirty_clean(struct iommu_dirty_domain *dd,
 	unsigned long pos = 0;
 	int ret = 0;
 
-	buf = kvzalloc(sizeof(*buf), GFP_KERNEL_ACCOUNT);
+	buf = kvzalloc(sizeof(*buf), GFP_BUFFERS);
 	if (!buf)
 		return -ENOMEM;
 

@@ -57,6 +57,7 @@ struct iommu_dirty_counters {
  * @lock: serialises clears, each with its flush
  * @attachments: pairs that use the domain; protected by @attach_lock
  * @nr_attachments: length of @attachments
+ * @nr_pasids: how many of them have a PASID; written with @attach_lock
  * @caps: intersection over @attachments; protected by @attach_lock
  * @lacking: why @caps lack IOMMU_DIRTY_CAP_RECORD; protected by @attach_lock
  * @mode: see &enum iommu_dirty_mode; written with @attach_lock held for write,
@@ -91,6 +92,7 @@ struct iommu_dirty_domain {
 	struct mutex lock;	/* each clear with its flush */
 	struct list_head attachments;
 	unsigned int nr_attachments;
+	unsigned int nr_pasids;
 	struct iommu_dirty_caps caps;
 	enum iommu_dirty_reason lacking;
 	enum iommu_dirty_mode mode;
