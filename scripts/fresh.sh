@@ -47,7 +47,10 @@ for target in $targets; do
 		mount -t sysfs sys "$root/sys"
 		mount --rbind /dev "$root/dev"
 		exec chroot "$root" env -i "$@"' \
-		sh "$root" "$@" make -C /root/repository "$target" 9>&- || rc=$?
+		sh "$root" "$@" make -C /root/repository "$target" 9>&- </dev/null &
+	pid=$!
+	trap 'kill -KILL "$pid"; wait "$pid"; exit 130' INT TERM HUP	# and all in there are killed
+	wait "$pid" || rc=$?
 	took=$(clock $(($(date +%s) - t0)))
 	[ "$rc" -eq 0 ] || { status=1; took="$took (status $rc)"; }
 	times="$times${times:+, }make $target $took"
