@@ -517,6 +517,18 @@ def leaf_in_rom_faults(stage, reason):
             m.write_blocked(reason)
 
 
+@case(('ss', SECOND, ',x-ss1gp=off', 0x0c), ('fs', FIRST, ',fs1gp=off', 0x72),
+      props=ONCE)
+def reserved_leaf_of_1g_faults(stage, without, reason):
+    """Where the unit has no such leaves, their size bit is reserved."""
+    with Mapped(stage, leaf=3, props=without) as m:
+        m.write_blocked(reason)
+        m.expect_leaf('-')
+    with Mapped(stage, leaf=2, props=without) as m:
+        m.write()
+        m.expect('AD')
+
+
 # -- switches and capabilities ---------------------------------------------
 
 @case(props=ONCE)
@@ -545,6 +557,12 @@ def capabilities():
             (FS + ',x-slts=on', flts | slts | smpwc), (BOTH, mask)):
         with Vtd(SUITE.qemu, props, enable=False) as vtd:
             same(props, hex(vtd.reg(ECAP) & mask), hex(want))
+    sllps, fl1gp = 3 << 34, 1 << 56
+    for props, want in (
+            (BOTH, sllps | fl1gp), (BOTH + ',fs1gp=off', sllps),
+            (BOTH + ',x-ss1gp=off', fl1gp | 1 << 34)):
+        with Vtd(SUITE.qemu, props, enable=False) as vtd:
+            same(props, hex(vtd.reg(CAP) & (sllps | fl1gp)), hex(want))
 
 
 @case(props=ONCE)
