@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The Intel driver leaves dirty tracking to its backend, which also chooses the
-// stage of an iommufd domain.
+// stage of an iommufd domain, and says which units can read it.
 // Target: drivers/iommu/intel/iommu.c
-// Adds: 5
+// Adds: 9
 // Removes: 2
 
 @ includes @
@@ -22,5 +22,29 @@ identifier dev, flags, dirty_tracking, dmar_domain;
  ...
 -dmar_domain = paging_domain_alloc(dev, false);
 +dmar_domain = paging_domain_alloc(dev, iommu_dirty_intel_first_stage(dev, flags));
+ ...
+ }
+
+@ attach @
+identifier domain, dev, ret;
+@@
+ intel_iommu_attach_device(struct iommu_domain *domain, struct device *dev)
+ {
+ ...
+ int ret;
++if (!iommu_dirty_intel_can_use(domain, dev))
++	return -EINVAL;
+ ...
+ }
+
+@ prepare @
+identifier domain, dev, addr_width;
+@@
+ prepare_domain_attach_device(struct iommu_domain *domain, struct device *dev)
+ {
+ ...
+ int addr_width;
++if (!iommu_dirty_intel_can_use(domain, dev))
++	return -EINVAL;
  ...
  }

@@ -99,7 +99,8 @@ struct iommu_dirty_chunk {
  *	NULL asks what a domain that is allocated for @dev with
  *	IOMMU_HWPT_ALLOC_DIRTY_TRACKING could do; @dev NULL asks about the page
  *	table alone. -ENODEV when @dev is not one of the backend's, -EINVAL when
- *	its IOMMU is none that @domain can be attached to. Called with the
+ *	its IOMMU cannot read @domain's table, or could not be made to forget
+ *	what it has read: the driver's attach refuses that, too. Called with the
  *	domain's attach lock held for write, or with @domain NULL and the
  *	registry's lock.
  * @set_feature: Switch @feature for the domain: for every device, PASID and

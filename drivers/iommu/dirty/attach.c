@@ -449,9 +449,10 @@ static int foresee(struct iommu_dirty_domain *dd, struct device *dev,
  *
  * Context: process; may sleep; takes the domain's attach lock.
  * Return: 0 when it would; -EINVAL, the errno that the attach would end with, when
- * the policy refuses it or the domain belongs to another IOMMU; -EOPNOTSUPP when
- * the domain's table is a process's (SVA), where the CPU's page tables record what
- * devices write; -ENODEV when @dev is behind no IOMMU; -ENOMEM.
+ * the policy refuses it, the domain belongs to another IOMMU, or the device's IOMMU
+ * cannot read its table; -EOPNOTSUPP when the domain's table is a process's (SVA),
+ * where the CPU's page tables record what devices write; -ENODEV when @dev is behind
+ * no IOMMU; -ENOMEM.
  */
 int iommu_dirty_can_attach(struct iommu_domain *domain, struct device *dev,
 			   struct iommu_dirty_prospect *would)

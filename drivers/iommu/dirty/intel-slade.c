@@ -90,20 +90,64 @@ static bool intel_claims(const struct iommu_domain *domain)
 	       domain->owner == &intel_iommu_ops;
 }
 
-/* Would the driver attach the domain to a device of that unit? */
+/* Leaves that hardware can read in a table of that stage */
+static unsigned long unit_leaf_sizes(const struct intel_iommu *iommu,
+				     bool first)
+{
+	unsigned long sizes = SZ_4K, large = cap_super_page_val(iommu->cap);
+
+	if (first || large & BIT(0))
+		sizes |= SZ_2M;
+	if (first ? cap_fl1gp_support(iommu->cap) : large & BIT(1))
+		sizes |= SZ_1G;
+	return sizes;
+}
+
+/*
+ * Can the unit read the domain's table, and forget what it has read? Without
+ * scalable mode there are no stages: any table is taken for one of the second, and
+ * invalidations of the first are unknown. Tables of too many levels are cut by the
+ * driver, which frees the top one: not while it may be in use.
+ */
 static bool unit_can_use(const struct intel_iommu *iommu,
 			 const struct dmar_domain *dmar)
 {
 	int width = min_t(int, agaw_to_width(iommu->agaw),
 			  cap_mgaw(iommu->cap));
+	bool first = dmar->use_first_level;
 
 	if (dmar->force_snooping && !ecap_sc_support(iommu->ecap))
 		return false;
-	if (sm_supported(iommu) && !(dmar->use_first_level ?
-					     ecap_flts(iommu->ecap) :
-					     ecap_slts(iommu->ecap)))
+	if (sm_supported(iommu) ?
+	    !(first ? ecap_flts(iommu->ecap) : ecap_slts(iommu->ecap)) : first)
+		return false;
+	if (dmar->domain.pgsize_bitmap & ~unit_leaf_sizes(iommu, first))
+		return false;
+	if (dmar->agaw > iommu->agaw &&
+	    (dmar->has_mappings || !xa_empty(&dmar->iommu_array)))
 		return false;
 	return dmar->max_addr <= 1ULL << width;
+}
+
+/**
+ * iommu_dirty_intel_fits() - can a device's unit read a domain's table?
+ * @domain: domain that may be tracked, to which the device is about to be attached
+ * @dev: device
+ *
+ * The stock driver gives passed-through devices tables that nearly every unit can
+ * read. Ours may be those of the first stage.
+ *
+ * Context: group->mutex and the domain's attach lock are held.
+ * Return: true if so.
+ */
+bool iommu_dirty_intel_fits(const struct iommu_domain *domain,
+			    struct device *dev)
+{
+	const struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	return unit_can_use(info->iommu,
+			    container_of_const(domain, struct dmar_domain,
+					       domain));
 }
 
 static int intel_capability(struct iommu_domain *domain, struct device *dev,

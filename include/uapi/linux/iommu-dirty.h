@@ -84,8 +84,8 @@ enum iommu_dirty_policy {
  * enum iommu_dirty_verdict - what attaching a device to a domain would do
  * @IOMMU_DIRTY_VERDICT_ATTACHES: it would be attached
  * @IOMMU_DIRTY_VERDICT_REFUSED: the domain's policy refuses it: it cannot record
- * @IOMMU_DIRTY_VERDICT_FOREIGN: the domain belongs to another IOMMU, or to
- *	another driver
+ * @IOMMU_DIRTY_VERDICT_FOREIGN: the domain belongs to another IOMMU or driver,
+ *	or the device's IOMMU cannot read its table
  * @IOMMU_DIRTY_VERDICT_CPU: the table is a process's (SVA): what devices write
  *	is recorded where what CPUs write is
  * @IOMMU_DIRTY_VERDICT_UNTRACKED: it would be attached, to a domain that is never
