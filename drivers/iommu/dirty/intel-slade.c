@@ -41,6 +41,13 @@ static bool unit_records_first_stage(const struct intel_iommu *iommu)
 	       ecap_smpwc(iommu->ecap);
 }
 
+/* Is it a function whose DMA is another's? It has no PASID entries of its own */
+static bool dma_by_another(struct device *dev)
+{
+	return dev_is_pci(dev) &&
+	       pci_real_dma_dev(to_pci_dev(dev)) != to_pci_dev(dev);
+}
+
 /* The stage of a domain that iommufd allocates with @flags */
 static bool stage_is_first(const struct intel_iommu *iommu, u32 flags)
 {
@@ -150,6 +157,17 @@ bool iommu_dirty_intel_fits(const struct iommu_domain *domain,
 					       domain));
 }
 
+/*
+ * Has the device PASID entries, and in them a switch? Behind a unit that cannot record
+ * SSADE is reserved, and without scalable mode there are no such entries, as there
+ * are none for a function whose DMA is another's.
+ */
+static bool device_records_second_stage(const struct device_domain_info *info)
+{
+	return unit_records_second_stage(info->iommu) &&
+	       !dma_by_another(info->dev);
+}
+
 static int intel_capability(struct iommu_domain *domain, struct device *dev,
 			    ioasid_t pasid, struct iommu_dirty_caps *caps)
 {
@@ -174,12 +192,9 @@ static int intel_capability(struct iommu_domain *domain, struct device *dev,
 		else if (!unit_can_use(info->iommu, to_dmar_domain(domain)))
 			return -EINVAL;
 
-		records = first ? unit_records_first_stage(info->iommu) :
-				  unit_records_second_stage(info->iommu);
-		/* Behind another function that does its DMA: no PASID entry */
-		if (dev_is_pci(dev) &&
-		    pci_real_dma_dev(to_pci_dev(dev)) != to_pci_dev(dev))
-			records = false;
+		records = first ? unit_records_first_stage(info->iommu) &&
+				  !dma_by_another(dev) :
+				  device_records_second_stage(info);
 		if (info->ats_supported)
 			caps->flags |= IOMMU_DIRTY_CAP_ATS_DIRTY;
 	}
@@ -190,6 +205,16 @@ static int intel_capability(struct iommu_domain *domain, struct device *dev,
 	if (first)
 		caps->flags |= IOMMU_DIRTY_CAP_BORN_DIRTY;
 	return 0;
+}
+
+/* SSADE of one entry, where there is one */
+static int set_ssade_entry(const struct device_domain_info *info,
+			   ioasid_t pasid, bool value)
+{
+	if (!device_records_second_stage(info))
+		return 0;
+	return intel_pasid_setup_dirty_tracking(info->iommu, info->dev, pasid,
+						value);
 }
 
 /*
@@ -204,15 +229,13 @@ static int set_ssade_attached(struct dmar_domain *dmar, bool value)
 	int ret;
 
 	list_for_each_entry(info, &dmar->devices, link) {
-		ret = intel_pasid_setup_dirty_tracking(info->iommu, info->dev,
-						       IOMMU_NO_PASID, value);
+		ret = set_ssade_entry(info, IOMMU_NO_PASID, value);
 		if (ret)
 			return ret;
 	}
 	list_for_each_entry(dev_pasid, &dmar->dev_pasids, link_domain) {
 		info = dev_iommu_priv_get(dev_pasid->dev);
-		ret = intel_pasid_setup_dirty_tracking(info->iommu, info->dev,
-						       dev_pasid->pasid, value);
+		ret = set_ssade_entry(info, dev_pasid->pasid, value);
 		if (ret)
 			return ret;
 	}
