@@ -38,6 +38,11 @@ static u64 leaf_entry(phys_addr_t pa, unsigned int level, bool writable)
 	       (writable ? ENTRY_WRITE : 0);
 }
 
+static u64 write_only(u64 entry)
+{
+	return entry & ~ENTRY_READ;
+}
+
 static phys_addr_t table_addr(u64 entry)
 {
 	return entry & ENTRY_ADDRESS;
@@ -121,6 +126,7 @@ const struct hwm_format hwm_amdv1 = {
 	.large_levels = 3,
 	.table_entry = table_entry,
 	.leaf_entry = leaf_entry,
+	.write_only = write_only,
 	.table_addr = table_addr,
 	.present = present,
 	.is_leaf = is_leaf,

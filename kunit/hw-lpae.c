@@ -88,6 +88,11 @@ static u64 s1_leaf_64k(phys_addr_t pa, unsigned int level, bool writable)
 	return address_bits_64k(pa) | s1_bits(pa, level, writable);
 }
 
+static u64 s2_write_only(u64 entry)
+{
+	return entry & ~(u64)DESC_S2_READ;
+}
+
 static u64 s2_leaf(phys_addr_t pa, unsigned int level, bool writable)
 {
 	return address_bits(pa) | s2_bits(pa, level, writable);
@@ -253,6 +258,7 @@ const struct hwm_format hwm_lpae_s2_4k = {
 	.holds_back = true,
 	.table_entry = table_entry,
 	.leaf_entry = s2_leaf,
+	.write_only = s2_write_only,
 	.table_addr = table_addr,
 	.present = present,
 	.is_leaf = is_leaf,
@@ -277,6 +283,7 @@ const struct hwm_format hwm_lpae_s2_16k = {
 	.holds_back = true,
 	.table_entry = table_entry,
 	.leaf_entry = s2_leaf,
+	.write_only = s2_write_only,
 	.table_addr = table_addr,
 	.present = present,
 	.is_leaf = is_leaf,
@@ -301,6 +308,7 @@ const struct hwm_format hwm_lpae_s2_64k = {
 	.holds_back = true,
 	.table_entry = table_entry_64k,
 	.leaf_entry = s2_leaf_64k,
+	.write_only = s2_write_only,
 	.table_addr = table_addr_64k,
 	.present = present,
 	.is_leaf = is_leaf,

@@ -47,6 +47,8 @@ struct iommu_dirty_root;
  * @holds_back: what is recorded may become visible late, see hwm_settle()
  * @table_entry: make an entry that points to a table
  * @leaf_entry: make a leaf
+ * @write_only: the same leaf, which devices may write and not read; NULL when
+ *	there is no such thing
  * @table_addr: where a table entry points
  * @present: does it map anything?
  * @is_leaf: does it map memory?
@@ -75,6 +77,7 @@ struct hwm_format {
 	bool holds_back;
 	u64 (*table_entry)(phys_addr_t table, unsigned int level);
 	u64 (*leaf_entry)(phys_addr_t pa, unsigned int level, bool writable);
+	u64 (*write_only)(u64 entry);
 	phys_addr_t (*table_addr)(u64 entry);
 	bool (*present)(u64 entry, unsigned int level);
 	bool (*is_leaf)(u64 entry, unsigned int level);
@@ -251,6 +254,7 @@ struct hwm_model {
  * @parent: the table that this nested child translates through
  * @root: top table
  * @tables: all tables
+ * @write_only: leaves that devices may write are made so that they cannot read
  * @map_lock: stands for the consumer's lock on what is mapped: for write to change it
  * @oracle: what was mapped and written
  * @joined: adjacent maps of one kind are one range of the consumer's
@@ -268,6 +272,7 @@ struct hwm_domain {
 	struct hwm_domain *parent;
 	u64 *root;
 	struct list_head tables;
+	bool write_only;
 	struct rw_semaphore map_lock;
 	struct oracle oracle;
 	bool joined;

@@ -185,6 +185,8 @@ static int map_leaf(struct hwm_domain *hd, unsigned long iova,
 	if (!entry)
 		return -ENOMEM;
 	value = fmt->leaf_entry(iova, level, writable);
+	if (hd->write_only && writable)
+		value = fmt->write_only(value);
 	if (nr > 1)
 		value = fmt->run_entry(value, level, ilog2(nr));
 	spin_lock(&hd->hw->lock);

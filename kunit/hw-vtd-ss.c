@@ -26,6 +26,11 @@ static u64 leaf_entry(phys_addr_t pa, unsigned int level, bool writable)
 	       (level > 1 ? ENTRY_LARGE : 0);
 }
 
+static u64 write_only(u64 entry)
+{
+	return entry & ~(u64)ENTRY_READ;
+}
+
 static phys_addr_t table_addr(u64 entry)
 {
 	return entry & ENTRY_ADDRESS;
@@ -70,6 +75,7 @@ const struct hwm_format hwm_vtd_ss = {
 	.table_access = true,
 	.table_entry = table_entry,
 	.leaf_entry = leaf_entry,
+	.write_only = write_only,
 	.table_addr = table_addr,
 	.present = present,
 	.is_leaf = is_leaf,

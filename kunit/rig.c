@@ -33,6 +33,17 @@ const void *rig_arm_kinds(const void *prev, char *desc)
 	return kind;
 }
 
+/* For KUNIT_CASE_PARAM: those whose leaves can be for writing alone */
+const void *rig_write_only_kinds(const void *prev, char *desc)
+{
+	const struct hwm_kind *kind = prev;
+
+	do {
+		kind = rig_kinds(kind, desc);
+	} while (kind && !kind->fmt->write_only);
+	return kind;
+}
+
 /*
  * In units of the kind's leaves; with leaves of 4 KiB, 2 MiB and 1 GiB the first
  * table ends at 2 MiB, medium leaves follow from 4 MiB on, large ones from 1 GiB to

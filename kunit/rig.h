@@ -93,6 +93,7 @@ int rig_init_kind(struct kunit *test, const struct hwm_kind *kind);
 void rig_lay_out(struct rig *rig);
 const void *rig_kinds(const void *prev, char *desc);
 const void *rig_arm_kinds(const void *prev, char *desc);
+const void *rig_write_only_kinds(const void *prev, char *desc);
 
 /* What the consumer has mapped in a domain, for the core */
 struct rig_ranges {
