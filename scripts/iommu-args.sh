@@ -3,7 +3,8 @@
 # iommu-args.sh intel|amd|arm 1|2: QEMU's arguments, one a line, for an IOMMU that tracks dirty
 # pages in that stage, and two DMA engines behind it. IOMMU_ARGS (PROPERTY=VALUE,...)
 # changes the IOMMU, EDU_ARGS the DMA engines. MIXED=1 adds an engine behind a second IOMMU
-# that is like the first but does not record.
+# that is like the first but does not record; MIXED=units three, each behind an IOMMU of its
+# own: without scalable mode, without leaves of 1 GiB, with tables of five levels.
 . "$(dirname "$0")/lib.sh"
 
 case $1-$2 in
@@ -22,8 +23,17 @@ arm)	# The machine makes its IOMMU itself: the properties are set for all there 
 	echo "$iommu" | tr , '\n' | sed 's/^/-global\narm-smmuv3./' ;;
 esac
 edu=edu,dma-delay-ms=0,dma_mask=0xffffffffffffffff${EDU_ARGS:+,$EDU_ARGS}
-if [ "${MIXED:-0}" = 1 ]; then
-	[ "$1" = intel ] || die "MIXED=1: no second unit is emulated for $1"
-	printf '%s\n' -device "intel-iommu,$iommu,x-slad=off,x-flad=off,x-slots=0x40" -device "$edu,addr=6"
-fi
+unit() { printf '%s\n' -device "intel-iommu,$2,x-slots=$((1 << $1))" -device "$edu,addr=$1"; }
+case ${MIXED:-0} in
+0)	;;
+*)	[ "$1" = intel ] || die "MIXED=$MIXED: no second unit is emulated for $1" ;;
+esac
+case ${MIXED:-0} in
+0)	;;
+1)	unit 6 "$iommu,x-slad=off,x-flad=off" ;;
+units)	unit 6 x-scalable-mode=off,x-caches=on
+	unit 7 "$iommu,fs1gp=off,x-ss1gp=off"
+	unit 8 "$iommu,aw-bits=57,x-caches=off" ;;
+*)	die "MIXED=$MIXED: choose 1 or units" ;;
+esac
 printf '%s\n' -device "$edu,addr=4" -device "$edu,addr=5"

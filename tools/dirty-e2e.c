@@ -1117,14 +1117,15 @@ static void run_one(const struct test *test)
 /* How many are wanted; @run them. */
 static int for_each(void (*run)(const struct test *test))
 {
-	static const struct test none[] = { {} };
-	const struct test *capable[] = { tests, life_tests, limit_tests };
-	const struct test *incapable[] = { incapable_tests, incapable_life_tests, none };
+	/* Units that differ are found in a machine of their own: only those who ask. */
+	const struct test *capable[] = {
+		tests, life_tests, limit_tests, opt.only ? unit_tests : NULL, NULL
+	};
+	const struct test *incapable[] = { incapable_tests, incapable_life_tests, NULL };
 	int n = 0;
 
-	for (int i = 0; i < 3; i++)
-		for (const struct test *t = (opt.incapable ? incapable : capable)[i];
-		     t->name; t++) {
+	for (const struct test **set = opt.incapable ? incapable : capable; *set; set++)
+		for (const struct test *t = *set; t->name; t++) {
 			if (!wanted(t))
 				continue;
 			n++;

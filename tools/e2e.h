@@ -24,6 +24,8 @@ struct test {
 
 /* e2e-life.c: policies, events, devices and consumers that go away, suspend. */
 extern const struct test life_tests[], incapable_life_tests[];
+/* e2e-units.c: units that differ from the first device's. */
+extern const struct test unit_tests[];
 
 /* e2e-limits.c: odd arguments, too many of a thing, no memory. */
 extern const struct test limit_tests[];

@@ -9,7 +9,7 @@
 #include "iommufd.h"
 #include "vfio.h"
 
-#define RIG_DEVICES 3
+#define RIG_DEVICES 5
 
 struct rig {
 	int iommufd;

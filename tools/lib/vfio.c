@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,6 +194,18 @@ static int enable_bus_master(struct vfio_device *dev)
 	return 0;
 }
 
+static int make_usable(struct vfio_device *dev, const char **step)
+{
+	int rc;
+
+	*step = "map BAR 0";
+	rc = map_bar0(dev);
+	if (rc)
+		return rc;
+	*step = "make it a bus master";
+	return enable_bus_master(dev);
+}
+
 int vfio_open(struct vfio_device *dev, const char *name, int iommufd,
 	      const char **step)
 {
@@ -213,19 +226,10 @@ int vfio_open(struct vfio_device *dev, const char *name, int iommufd,
 	dev->fd = rc;
 	*step = "bind it to iommufd";
 	rc = bind_iommufd(dev, iommufd);
+	if (!rc)
+		rc = make_usable(dev, step);
 	if (rc)
-		goto err;
-	*step = "map BAR 0";
-	rc = map_bar0(dev);
-	if (rc)
-		goto err;
-	*step = "make it a bus master";
-	rc = enable_bus_master(dev);
-	if (rc)
-		goto err;
-	return 0;
-err:
-	vfio_close(dev);
+		vfio_close(dev);
 	return rc;
 }
 
@@ -280,4 +284,46 @@ int vfio_group_set_container(int group, int container)
 int vfio_group_unset_container(int group)
 {
 	return ioctl(group, VFIO_GROUP_UNSET_CONTAINER) ? -errno : 0;
+}
+
+int vfio_container_open(void)
+{
+	int fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int vfio_container_set_type1(int container)
+{
+	return ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) ? -errno : 0;
+}
+
+int vfio_container_map(int container, void *va, __u64 len, __u64 iova)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)va,
+		.iova = iova,
+		.size = len,
+	};
+
+	return ioctl(container, VFIO_IOMMU_MAP_DMA, &map) ? -errno : 0;
+}
+
+int vfio_group_device(struct vfio_device *dev, int group, const char *name,
+		      const char **step)
+{
+	int rc;
+
+	memset(dev, 0, sizeof(*dev));
+	snprintf(dev->name, sizeof(dev->name), "%s", name);
+	*step = "open it";
+	dev->fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
+	if (dev->fd < 0)
+		return -errno;
+	rc = make_usable(dev, step);
+	if (rc)
+		vfio_close(dev);
+	return rc;
 }

@@ -56,4 +56,12 @@ int vfio_group_open(const char *name);
 int vfio_group_set_container(int group, int container);
 int vfio_group_unset_container(int group);
 
+/* A container, a file descriptor; with its first group in it, it can get its tables. */
+int vfio_container_open(void);
+int vfio_container_set_type1(int container);
+int vfio_container_map(int container, void *va, __u64 len, __u64 iova);
+/* A device of a group in such a container, as vfio_open() leaves one. */
+int vfio_group_device(struct vfio_device *dev, int group, const char *name,
+		      const char **step);
+
 #endif
