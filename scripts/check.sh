@@ -5,6 +5,7 @@
 # contains a NAME, if given. Prints TAP; the messages go to stderr.
 . "$(dirname "$0")/lib.sh"
 
+known gate "$(sed -n 's/^gate \([a-z0-9_-]*\) .*/\1/p' "$0")" "$@"
 need spatch sparse perl shellcheck
 pristine=$("$repo/scripts/linux-source.sh")
 here=$cache/k-$(echo "$pristine" | sha256sum | cut -c1-8)
@@ -135,7 +136,11 @@ spdx() {
 shell() { cd "$repo/scripts" && shellcheck -x -P SCRIPTDIR ./*.sh guest-init stages/*; }
 python() { cd "$repo" && find scripts qemu -name '*.py' -print0 | xargs -0 -r -n 1 \
 	python3 -W error -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())'; }
-script_tests() { "$repo/scripts/tests/stages_test.py" 2>&1 | sed '/^OK$/,$d; /^\.*$/d; /^-*$/d; /^Ran /d'; }
+script_tests() {
+	for t in "$repo"/scripts/tests/*_test.py; do
+		"$t" 2>&1 | sed '/^OK$/,$d; /^\.*$/d; /^-*$/d; /^Ran /d'
+	done
+}
 
 echo "TAP version 13"
 gate checkpatch-files our_files

@@ -4,15 +4,15 @@
 
 ktap.py SUITE [FILE]: status is pass, fail or skip, the name starts with SUITE, fields
 are separated by tabs. Counts leaves only; parameters of a KUnit case are leaves. What
-was planned and did not report is a failure, and so is a parent that fails although
-none of its cases did.
+was planned and did not report is a failure, and so is a plan of nothing that does not say
+why, and a parent that fails although none of its cases did.
 """
 import re
 import sys
 
 STAMP = re.compile(r'^(<\d+>)?\[ *\d+\.\d+\](\[ *[TC]\d+\])? ')
 RESULT = re.compile(r'^( *)(ok|not ok) (\d+)\b ?(.*)$')
-PLAN = re.compile(r'^( *)1\.\.(\d+)')
+PLAN = re.compile(r'^( *)1\.\.(\d+)(?: *# *SKIP\b *(.*))?')
 SUBTEST = re.compile(r'^( *)# Subtest: (.*)$')
 START = re.compile(r'^K?TAP version \d+')
 
@@ -71,6 +71,9 @@ class Parser:
             self.result(len(m[1]) // 4, m[2] == 'ok', m[4])
         elif m := PLAN.match(line):
             self.plan[len(m[1]) // 4] = int(m[2])
+            if m[2] == '0':
+                case = ('fail', '', 'no test was planned') if m[3] is None else ('skip', '', m[3])
+                self.pending.setdefault(len(m[1]) // 4, []).append(case)
         elif m := SUBTEST.match(line):
             self.names[len(m[1]) // 4] = m[2]
 

@@ -66,6 +66,22 @@ mirror() {
 			($2 ~ /\/debian(-security)?\/?$/ || $3 == "Debian") { print $2; exit }'
 }
 
+# any_test LOG: did a test report in that KTAP, or was there to?
+any_test() {
+	python3 "$repo/scripts/ktap.py" any "$1" | grep -v 'no test was planned$' >/dev/null
+}
+
+# known WHAT NAMES [PART...]: stop if a PART is in none of those NAMES, which are WHAT.
+known() {
+	_what=$1 _names=$2
+	shift 2
+	for _part; do
+		# shellcheck disable=SC2086 # words
+		printf '%s\n' $_names | grep -qF -e "$_part" ||
+			die "no $_what has '$_part' in its name; there are:" $_names
+	done
+}
+
 clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 
 # run_logged LABEL LINES SECONDS LOG COMMAND...: run a long step with its output in

@@ -370,8 +370,13 @@ def main():
     folder = f'{REPO}/kunit/mutants'
     everything = sorted((Mutant(f'{folder}/{f}') for f in os.listdir(folder)
                          if f.endswith('.patch')), key=lambda m: m.order)
+    for n in names:
+        if not any(n in m.name for m in everything):
+            die(f"no mutant has '{n}' in its name")
     wanted = [m for m in everything if (not names or any(n in m.name for n in names)) and
               where in ('', m.place)]
+    if not wanted:
+        die('no mutant is chosen by all of that')
     if part:
         wanted = part_of(wanted, part)
     name = ' '.join(filter(None, (where and f'WHERE={where}', part and f'PART={part}',

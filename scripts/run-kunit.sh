@@ -3,7 +3,8 @@
 # run-kunit.sh FLAVOUR LOG VENDOR STAGE [PARAMETER]: boot that kernel in QEMU with two CPUs
 # and what iommu-args.sh gives for VENDOR and STAGE; its KUnit tests run at boot, and the
 # conformance suite must find the driver. The kernel log, which is KTAP, goes to LOG and, as
-# it comes, to stdout; a splat or a leak adds a failed case. PARAMETER is the kernel's.
+# it comes, to stdout; a splat or a leak adds a failed case. PARAMETER is the kernel's. Fails
+# when no test ran.
 . "$(dirname "$0")/lib.sh"
 
 [ $# -ge 4 ] || die "usage: run-kunit.sh FLAVOUR LOG intel|amd|arm 1|2 [PARAMETER]"
@@ -19,4 +20,5 @@ say "$3, stage $4"
 echo "KTAP version 1"
 echo "1..1"
 echo "$ok 1 no kernel splat, no leak, $3-$4"
+any_test "$log" || die "no test ran${5:+ with $5}"
 exit "$status"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # run-uml.sh IMAGE [PARAMETER...]: boot a User-mode Linux that runs its KUnit tests and
 # halts. What it prints goes to stdout, as KTAP; a splat adds a failed case of its own.
+# Fails when no test ran.
 . "$(dirname "$0")/lib.sh"
 
 image=${1:?usage: run-uml.sh IMAGE [PARAMETER...]}
@@ -18,3 +19,4 @@ else
 	say "$splats"
 	echo "not ok 1 no kernel splat"
 fi
+any_test "$log" || die "no test ran${1:+ with $*}"

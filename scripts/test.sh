@@ -8,6 +8,8 @@
 # as skipped.
 . "$(dirname "$0")/lib.sh"
 
+stages=${STAGES:-$repo/scripts/stages}
+known stage "$(cd "$stages" && printf '%s\n' * | sed 's/^[^-]*-//')" "$@"
 results=$cache/results
 mkdir -p "$results"
 lock results
@@ -31,10 +33,10 @@ wanted() {
 	return 1
 }
 
-stages=
-for stage in "${STAGES:-$repo/scripts/stages}"/*; do
+todo=
+for stage in "$stages"/*; do
 	name=${stage##*/} name=${name#*-}
-	! wanted "$name" "$@" || stages="$stages $stage"
+	! wanted "$name" "$@" || todo="$todo $stage"
 done
 
 BUILT=$(mktemp -d)
@@ -46,7 +48,7 @@ if [ -n "${MINUTES:-}" ]; then	# half a minute is for ending what runs, and for 
 	set -- --seconds "$seconds" --limit "the time limit of $MINUTES minutes is reached" "$@"
 fi
 # shellcheck disable=SC2086 # a list
-python3 "$repo/scripts/stages.py" "$@" $stages 9>&- &
+python3 "$repo/scripts/stages.py" "$@" $todo 9>&- &
 pid=$!
 trap 'rm -rf "$BUILT"' EXIT
 trap 'trap "" INT TERM HUP; kill "$pid"; wait "$pid"; exit 130' INT TERM HUP

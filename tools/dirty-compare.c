@@ -493,6 +493,8 @@ int main(int argc, char **argv)
 	}
 	printf("compare: %d cases, %d of them not as promised; %s kernel\n", ran, broken,
 	       shared->has_query ? "this project's" : "stock");
+	if (!ran)
+		fprintf(stderr, "no case has '%s' in its name\n", o.only);
 	if (failed == ran)
 		return EXIT_SETUP;
 	return shared->has_query && broken;

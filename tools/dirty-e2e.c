@@ -1149,6 +1149,10 @@ int main(int argc, char **argv)
 	else
 		snprintf(group, sizeof(group), "stage%d", opt.stage);
 	planned = for_each(NULL);
+	if (!planned) {
+		fprintf(stderr, "no case has '%s' in its name\n", opt.only);
+		return EXIT_SETUP;
+	}
 	printf("TAP version 13\n1..%d\n", planned);
 	for_each(run_one);
 	return failed ? 1 : 0;
