@@ -73,11 +73,14 @@ f << call.f;
 for at in p:
     calls.setdefault((at.file, at.current_element), set()).add(f)
 
+// Types are known when the struct is, and it may be in a header: there go by the name of the
+// member that points to entries, and by struct iommu_dirty_cursor's tables.
 @store@
 typedef u64, __le64, __be64, arm_lpae_iopte;
 { u64, __le64, __be64, arm_lpae_iopte } *e;
-struct dma_pte *pte;
-expression i, v;
+struct dma_pte *dma;
+identifier m = { entry, entries, pte, ptep };
+expression x, i, j, v;
 assignment operator to;
 position p;
 @@
@@ -86,17 +89,49 @@ position p;
 |
  e@p[i] to v
 |
- pte@p->val to v
+ dma@p->val to v
 |
  WRITE_ONCE(*e@p, v)
 |
  WRITE_ONCE(e@p[i], v)
 |
- WRITE_ONCE(pte@p->val, v)
+ WRITE_ONCE(dma@p->val, v)
 |
  smp_store_release(e@p, v)
 |
  smp_store_release(&e@p[i], v)
+|
+ *x.m@p to v
+|
+ *x->m@p to v
+|
+ x.m@p[i] to v
+|
+ x->m@p[i] to v
+|
+ x.tables@p[i][j] to v
+|
+ x->tables@p[i][j] to v
+|
+ WRITE_ONCE(*x.m@p, v)
+|
+ WRITE_ONCE(*x->m@p, v)
+|
+ WRITE_ONCE(x.m@p[i], v)
+|
+ WRITE_ONCE(x->m@p[i], v)
+|
+ WRITE_ONCE(x.tables@p[i][j], v)
+|
+ WRITE_ONCE(x->tables@p[i][j], v)
+|
+ smp_store_release(x.m@p, v)
+|
+ smp_store_release(x->m@p, v)
+|
+ smp_store_release(&x.m@p[i], v)
+|
+ smp_store_release(&x->m@p[i], v)
 )
 
 @script:python depends on report@
@@ -106,8 +141,9 @@ suspects.append((p[0], "a plain store to a live entry undoes what hardware recor
 
 @right@
 { u64, __le64, __be64, arm_lpae_iopte } *e;
-struct dma_pte *pte;
-expression i;
+struct dma_pte *dma;
+identifier m = { entry, entries, pte, ptep };
+expression x, i, j;
 position p;
 @@
 (
@@ -115,7 +151,7 @@ position p;
 |
  READ_ONCE(e@p[i])
 |
- READ_ONCE(pte@p->val)
+ READ_ONCE(dma@p->val)
 |
  sizeof(*e@p)
 |
@@ -123,13 +159,42 @@ position p;
 |
  &e@p[i]
 |
- &pte@p->val
+ &dma@p->val
+|
+ READ_ONCE(*x.m@p)
+|
+ READ_ONCE(*x->m@p)
+|
+ READ_ONCE(x.m@p[i])
+|
+ READ_ONCE(x->m@p[i])
+|
+ READ_ONCE(x.tables@p[i][j])
+|
+ READ_ONCE(x->tables@p[i][j])
+|
+ sizeof(*x.m@p)
+|
+ sizeof(*x->m@p)
+|
+ sizeof(x.m@p[i])
+|
+ sizeof(x->m@p[i])
+|
+ &x.m@p[i]
+|
+ &x->m@p[i]
+|
+ &x.tables@p[i][j]
+|
+ &x->tables@p[i][j]
 )
 
 @load@
 { u64, __le64, __be64, arm_lpae_iopte } *e;
-struct dma_pte *pte;
-expression i;
+struct dma_pte *dma;
+identifier m = { entry, entries, pte, ptep };
+expression x, i, j;
 position p != { store.p, right.p };
 @@
 (
@@ -137,7 +202,19 @@ position p != { store.p, right.p };
 |
  e@p[i]
 |
- pte@p->val
+ dma@p->val
+|
+ *x.m@p
+|
+ *x->m@p
+|
+ x.m@p[i]
+|
+ x->m@p[i]
+|
+ x.tables@p[i][j]
+|
+ x->tables@p[i][j]
 )
 
 @script:python depends on report@

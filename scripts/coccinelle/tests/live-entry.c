@@ -58,6 +58,31 @@ static bool bad_generic(const struct iommu_dirty_format *fmt, u64 *entry)
 	return fmt->dirty(*entry); /* finding */
 }
 
+/* What the members of a cursor are is in a header that is not looked at */
+static void bad_cursor(const struct iommu_dirty_format *fmt, struct iommu_dirty_cursor *at)
+{
+	struct iommu_dirty_cursor cur = *at;
+
+	*cur.entry = fmt->cleaned(cur.value); /* finding */
+	*cur.entry &= ~DIRTY; /* finding */
+	*at->entry = fmt->cleaned(at->value); /* finding */
+	cur.entry[3] = 0; /* finding */
+	at->entry[4] |= READ_ONLY; /* finding */
+	cur.tables[1][7] = 0; /* finding */
+	at->tables[at->level][7] = 0; /* finding */
+	WRITE_ONCE(*cur.entry, 0); /* finding */
+	WRITE_ONCE(*at->entry, 0); /* finding */
+	WRITE_ONCE(cur.entry[5], 0); /* finding */
+	WRITE_ONCE(at->entry[6], 0); /* finding */
+	WRITE_ONCE(at->tables[1][7], 0); /* finding */
+	smp_store_release(cur.entry, 0); /* finding */
+	smp_store_release(&at->entry[1], 0); /* finding */
+	if (*cur.entry & DIRTY) /* finding */
+		at->run = 0;
+	if (at->entry[1] & DIRTY) /* finding */
+		at->run = 0;
+}
+
 static const struct iommu_dirty_backend bad_backend = {
 	.walk = bad_walk,
 	.clear = bad_clear,
@@ -100,6 +125,17 @@ static const struct iommu_dirty_backend good_backend = {
 	.clear = good_clear,
 	.capability = capability,
 };
+
+static bool good_cursor(const struct iommu_dirty_format *fmt, struct iommu_dirty_cursor *at)
+{
+	u64 *entry = &at->entry[1];
+
+	at->entry = entry + sizeof(*at->entry);
+	at->tables[at->level] = phys_to_virt(at->value);
+	at->value = READ_ONCE(*at->entry) | READ_ONCE(at->tables[1][0]);
+	at->value = iommu_dirty_load(at->entry);
+	return try_cmpxchg64(&at->entry[2], &at->value, 0);
+}
 
 /* Nobody walks through it while this runs */
 static void build(u64 *table, unsigned int nr)
