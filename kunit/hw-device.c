@@ -16,9 +16,9 @@
 #include "../priv.h"
 #include "hw-model.h"
 
-static unsigned int tlb_slot(unsigned long first)
+static unsigned int tlb_slot(const struct hwm_tlb *tlb, unsigned long first)
 {
-	return (first >> 12 ^ first >> 21 ^ first >> 30) % HWM_TLB_ENTRIES;
+	return (first >> 12 ^ first >> 21 ^ first >> 30) % tlb->nr;
 }
 
 static struct hwm_tlb_entry *tlb_find(struct hwm_tlb *tlb, unsigned long iova)
@@ -28,7 +28,7 @@ static struct hwm_tlb_entry *tlb_find(struct hwm_tlb *tlb, unsigned long iova)
 	for (; sizes; sizes &= sizes - 1) {
 		unsigned long span = BIT(__ffs64(sizes));
 		unsigned long first = iova & ~(span - 1);
-		struct hwm_tlb_entry *e = &tlb->entries[tlb_slot(first)];
+		struct hwm_tlb_entry *e = &tlb->entries[tlb_slot(tlb, first)];
 
 		if (e->valid && e->first == first &&
 		    e->last == first + span - 1)
@@ -40,7 +40,7 @@ static struct hwm_tlb_entry *tlb_find(struct hwm_tlb *tlb, unsigned long iova)
 static struct hwm_tlb_entry *tlb_fill(struct hwm_tlb *tlb,
 				      const struct hwm_tlb_entry *entry)
 {
-	unsigned int slot = tlb_slot(entry->first);
+	unsigned int slot = tlb_slot(tlb, entry->first);
 
 	__set_bit(slot, tlb->used);
 	tlb->sizes |= entry->last - entry->first + 1;
@@ -53,7 +53,7 @@ static void tlb_drop(struct hwm_tlb *tlb, unsigned long iova,
 {
 	unsigned int i;
 
-	for_each_set_bit(i, tlb->used, HWM_TLB_ENTRIES) {
+	for_each_set_bit(i, tlb->used, tlb->nr) {
 		struct hwm_tlb_entry *e = &tlb->entries[i];
 
 		if (e->first > last || e->last < iova)
@@ -373,11 +373,25 @@ static int context_attach(struct hwm_domain *hd, struct hwm_device *dev,
 	spin_lock(&hw->lock);
 	ctx = hwm_context(dev, pasid);
 	spin_unlock(&hw->lock);
+	/* Caches of another size */
+	if (ctx && ctx->iotlb.nr != dev->tlb_entries) {
+		hwm_context_detach(ctx);
+		spin_lock(&hw->lock);
+		list_del(&ctx->node);
+		spin_unlock(&hw->lock);
+		kfree(ctx);
+		ctx = NULL;
+	}
 	if (!ctx) {
-		ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+		ctx = kzalloc(struct_size(ctx, cached, 2 * dev->tlb_entries),
+			      GFP_KERNEL);
 		if (!ctx)
 			return -ENOMEM;
 		ctx->pasid = pasid;
+		ctx->iotlb.nr = dev->tlb_entries;
+		ctx->iotlb.entries = ctx->cached;
+		ctx->devtlb.nr = dev->tlb_entries;
+		ctx->devtlb.entries = ctx->cached + dev->tlb_entries;
 		INIT_LIST_HEAD(&ctx->tag);
 		spin_lock(&hw->lock);
 		list_add_tail(&ctx->node, &dev->contexts);

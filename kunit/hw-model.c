@@ -68,6 +68,8 @@ static struct hwm_domain *domain_alloc(struct hwm_model *hw)
 	for (level = 1; level <= kind->fmt->large_levels; level++)
 		hd->domain.pgsize_bitmap |=
 			BIT(hwm_level_shift(kind->fmt, level));
+	hd->domain.geometry.aperture_end = hwm_reach(hw);
+	hd->domain.geometry.force_aperture = true;
 	init_rwsem(&hd->map_lock);
 	INIT_LIST_HEAD(&hd->contexts);
 	INIT_LIST_HEAD(&hd->tables);
@@ -126,6 +128,7 @@ struct hwm_device *hwm_device_new(struct hwm_model *hw)
 	KUNIT_ASSERT_NOT_NULL(hw->test, hdev);
 	hdev->hw = hw;
 	hdev->caps = hw->caps;
+	hdev->tlb_entries = HWM_TLB_ENTRIES;
 	INIT_LIST_HEAD(&hdev->contexts);
 	hdev->iommu_dev.ops = &hwm_iommu_ops;
 

@@ -101,6 +101,8 @@ extern const struct hwm_format hwm_lpae_s1_64k;
 extern const struct hwm_format hwm_lpae_s2_4k;
 extern const struct hwm_format hwm_lpae_s2_16k;
 extern const struct hwm_format hwm_lpae_s2_64k;
+extern const struct hwm_format hwm_sv39x4;
+extern const struct hwm_format hwm_sv57x4;
 
 struct hwm_kind;
 struct hwm_domain;
@@ -285,6 +287,7 @@ struct hwm_domain {
 };
 
 #define HWM_TLB_ENTRIES 512
+#define HWM_TLB_MAX_ENTRIES 8192
 #define HWM_PSC_ENTRIES 32
 
 /* A cached translation; it remembers whether the leaf was dirty */
@@ -297,13 +300,15 @@ struct hwm_tlb_entry {
 };
 
 /*
+ * @nr: number of entries
  * @sizes: those of the translations that were cached so far, one bit each
  * @used: where there is anything valid, so that the rest need not be looked at
  */
 struct hwm_tlb {
+	unsigned int nr;
 	u64 sizes;
-	DECLARE_BITMAP(used, HWM_TLB_ENTRIES);
-	struct hwm_tlb_entry entries[HWM_TLB_ENTRIES];
+	DECLARE_BITMAP(used, HWM_TLB_MAX_ENTRIES);
+	struct hwm_tlb_entry *entries;
 };
 
 /* A cached table entry of level 2: where the table of the smallest leaves is */
@@ -324,6 +329,7 @@ struct hwm_psc_entry {
  * @iotlb: translation cache of the IOMMU
  * @devtlb: that of the device
  * @psc: paging-structure cache
+ * @cached: of @iotlb and @devtlb
  */
 struct hwm_context {
 	struct list_head tag;
@@ -335,6 +341,7 @@ struct hwm_context {
 	struct hwm_tlb iotlb;
 	struct hwm_tlb devtlb;
 	struct hwm_psc_entry psc[HWM_PSC_ENTRIES];
+	struct hwm_tlb_entry cached[];
 };
 
 /**
@@ -347,6 +354,8 @@ struct hwm_context {
  * @unit: which of the IOMMUs it is behind
  * @caps: what the unit it is behind can do
  * @ats: it has a translation cache
+ * @tlb_entries: translations that are cached for each of its pairs, at most
+ *	%HWM_TLB_MAX_ENTRIES; counts from the next attach on
  */
 struct hwm_device {
 	struct device dev;
@@ -357,6 +366,7 @@ struct hwm_device {
 	unsigned int unit;
 	u32 caps;
 	bool ats;
+	unsigned int tlb_entries;
 };
 
 /* hw-model.c: life */

@@ -34,6 +34,9 @@ void oracle_free(struct oracle *o)
 	}
 }
 
+/* A leaf has at most so many pages: of larger ones with a larger leaf */
+#define LEAF_PAGES_SHIFT 18
+
 static unsigned long *new_bits(unsigned long nbits)
 {
 	return kvcalloc(BITS_TO_LONGS(nbits), sizeof(long), GFP_KERNEL);
@@ -51,7 +54,8 @@ struct oracle_span *oracle_span_new(const struct oracle *o, unsigned long iova,
 	span->iova = iova;
 	span->last = last;
 	span->leaf_size = leaf_size;
-	span->shift = o->shift;
+	span->shift = max_t(int, o->shift,
+			    ilog2(leaf_size) - LEAF_PAGES_SHIFT);
 	span->writable = writable;
 	span->pages = ((last - iova) >> span->shift) + 1;
 	span->must = new_bits(span->pages);

@@ -22,7 +22,8 @@
  * @iova: first byte
  * @last: last byte
  * @leaf_size: bytes
- * @shift: log2 of the bytes of a page
+ * @shift: log2 of the bytes of a page: the smallest leaf's, or more for a leaf of very
+ *	many of those
  * @writable: devices may write it
  * @pages: bits in each bitmap
  * @must: the next read must report it
