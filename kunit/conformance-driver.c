@@ -243,6 +243,8 @@ const struct conf_ops conf_driver_ops = {
 	.unmap = unmap,
 	.dma = dma,
 	.leaf_sizes = SZ_4K | SZ_64K | SZ_2M | SZ_1G,
+	/* AMD's driver would let its table grow to a sixth level */
+	.max_bits = 57,
 	.slow = true,
 };
 

@@ -6,6 +6,8 @@
 #include "conformance.h"
 #include "hw-model.h"
 
+static_assert(CONF_MAX_CACHE <= HWM_TLB_MAX_ENTRIES);
+
 static int setup(struct conf *conf)
 {
 	conf->priv = hwm_create(conf->test, conf->target->data);
@@ -73,6 +75,11 @@ static void set_ats(struct device *dev, bool on)
 	to_hwm_device(dev)->ats = on;
 }
 
+static void set_cache(struct device *dev, unsigned int entries)
+{
+	to_hwm_device(dev)->tlb_entries = entries;
+}
+
 static int map(struct iommu_domain *domain, unsigned long iova,
 	       unsigned long size, unsigned long leaf_size, bool writable)
 {
@@ -95,6 +102,11 @@ static int dma(struct device *dev, ioasid_t pasid, unsigned long iova,
 	return hwm_dma(to_hwm_device(dev), pasid, iova, 1, write);
 }
 
+static void settle(struct iommu_domain *domain)
+{
+	hwm_settle(to_hwm_domain(domain));
+}
+
 /* The same behind a driver that has only upstream's operations */
 static struct iommu_domain *adapter_domain_alloc(struct conf *conf)
 {
@@ -115,9 +127,11 @@ const struct conf_ops conf_adapter_ops = {
 	.attach_pasid = attach_pasid,
 	.detach_pasid = detach_pasid,
 	.set_ats = set_ats,
+	.set_cache = set_cache,
 	.map = map,
 	.unmap = unmap,
 	.dma = dma,
+	.settle = settle,
 	.moves = true,
 	/* What else the domain may have, the suite has no places for */
 	.leaf_sizes = SZ_4K | SZ_64K | SZ_2M | SZ_1G,
@@ -135,8 +149,10 @@ const struct conf_ops conf_model_ops = {
 	.attach_pasid = attach_pasid,
 	.detach_pasid = detach_pasid,
 	.set_ats = set_ats,
+	.set_cache = set_cache,
 	.map = map,
 	.unmap = unmap,
 	.dma = dma,
+	.settle = settle,
 	.moves = true,
 };

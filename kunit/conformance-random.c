@@ -51,16 +51,30 @@ static unsigned long pick_iova(struct run *run)
 	return iova + pick(run, size / conf->granule) * conf->granule;
 }
 
+/* And one of what is above it: the ends of leaves that may be very large */
+static unsigned long pick_high(struct run *run)
+{
+	struct conf *conf = run->conf;
+	unsigned int place = CONF_NR_LOW_PLACES +
+			     pick(run, CONF_NR_PLACES - CONF_NR_LOW_PLACES);
+
+	if (!conf_has(conf, place))
+		place = CONF_LAST;
+	return one_in(run, 2) ? conf->area[place].iova :
+				conf_last(conf, place) - conf->granule + 1;
+}
+
 static void random_dma(struct run *run)
 {
 	struct conf *conf = run->conf;
 	u32 pages = one_in(run, 8) ? conf_rounds(conf, 500, 50, 50) : 8;
+	unsigned long iova = one_in(run, 8) ? pick_high(run) : pick_iova(run);
 	ioasid_t pasid = IOMMU_NO_PASID;
 
 	if (conf->target->ops->attach_pasid && one_in(run, 4))
 		pasid = CONF_PASID;
 	/* It may be attached to nothing, or run out of what is mapped */
-	conf_dma(conf, pick(run, conf->nr_devs), pasid, pick_iova(run),
+	conf_dma(conf, pick(run, conf->nr_devs), pasid, iova,
 		 (1 + pick(run, pages)) * conf->granule, !one_in(run, 3));
 }
 
@@ -71,6 +85,10 @@ static void random_read(struct run *run)
 	unsigned long page, first, last;
 	u32 flags = one_in(run, 5) ? IOMMU_DIRTY_READ_NO_CLEAR : 0;
 
+	if (one_in(run, 8)) {
+		conf_read_mapped(conf, flags);
+		return;
+	}
 	if (one_in(run, 3))
 		shift += pick(run, 20);
 	page = BIT(shift);
@@ -93,6 +111,15 @@ static void act(struct conf *conf, enum conf_step step, bool after)
 		random_dma(run);
 }
 
+/* Inside ->clear, where loads are many */
+static void act_at_load(struct conf *conf)
+{
+	struct run *run = conf->data;
+
+	if (one_in(run, 50))
+		random_dma(run);
+}
+
 static void restart(struct conf *conf)
 {
 	KUNIT_EXPECT_EQ(conf->test, conf_stop(conf), 0);
@@ -105,8 +132,10 @@ static void watched_read(struct run *run)
 
 	conf->data = run;
 	conf->watch = act;
+	conf->at_load = act_at_load;
 	random_read(run);
 	conf->watch = NULL;
+	conf->at_load = NULL;
 }
 
 static void failing_read(struct run *run)

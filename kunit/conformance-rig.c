@@ -6,16 +6,22 @@
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/lockdep.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "../priv.h"
 #include "conformance.h"
+#include "load-point.h"
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "iommu_dirty_kunit."
+
+static unsigned int cache;
+module_param(cache, uint, 0444);
+MODULE_PARM_DESC(cache, "Translations that a device has cached, where a target can choose");
 
 #define GUARD_BYTES 64
-
-/* The core's chunk: no leaf crosses its edge, and it is read in one step */
-#define CHUNK_GRANULES BIT(18)
 
 /* The case that runs: a backend's callbacks have nothing to find it by */
 static struct conf *running;
@@ -98,11 +104,31 @@ static int step_walk(struct iommu_domain *domain,
 		       running->real->walk(domain, chunk, iova, last));
 }
 
+void (*load_point)(void);
+
+static void loaded(void)
+{
+	running->loads++;
+	if (running->at_load)
+		running->at_load(running);
+}
+
+/* The backend's ->clear, in which a case may do DMA behind each load */
+int conf_real_clear(struct conf *conf, struct iommu_dirty_chunk *chunk)
+{
+	int ret;
+
+	load_point = loaded;
+	ret = conf->real->clear(conf->domain, chunk);
+	load_point = NULL;
+	return ret;
+}
+
 static int step_clear(struct iommu_domain *domain,
 		      struct iommu_dirty_chunk *chunk)
 {
 	unsigned long first = chunk->first, last = chunk->last;
-	int ret = DO_STEP(CONF_CLEAR, running->real->clear(domain, chunk));
+	int ret = DO_STEP(CONF_CLEAR, conf_real_clear(running, chunk));
 
 	if (chunk->first != first || chunk->last != last) {
 		running->owed_first = min(running->owed_first, chunk->first);
@@ -142,6 +168,7 @@ static void watch_backend(struct conf *conf)
 static void quiet(struct conf *conf)
 {
 	conf->watch = NULL;
+	conf->at_load = NULL;
 	conf->fault.nth = 0;
 	conf->fault.hit = false;
 	conf->leave_out = 0;
@@ -333,32 +360,31 @@ static void set_area(struct conf *conf, enum conf_place place,
 	};
 }
 
-/* Two leaves of each size that has no place yet */
-static void plan_others(struct conf *conf)
+/* Two leaves of each of @sizes, from @at on, in @place and those that follow */
+static unsigned long plan_each(struct conf *conf, u64 sizes,
+			       enum conf_place place, enum conf_place last,
+			       unsigned long at)
 {
-	u64 sizes = conf->leaf_sizes &
-		    ~(u64)(conf->granule | conf->medium | conf->large);
-	enum conf_place place = CONF_OTHER;
-	unsigned long at = 16 * conf->medium;
-
 	for (; sizes; sizes &= sizes - 1) {
 		unsigned long size = BIT(__ffs64(sizes));
 
-		KUNIT_ASSERT_LE(conf->test, place, CONF_OTHER_2);
+		KUNIT_ASSERT_LE(conf->test, place, last);
 		at = round_up(at, size);
 		set_area(conf, place++, at, 2 * size, size);
 		at += 2 * size;
 	}
-	KUNIT_ASSERT_LE(conf->test, at, conf->area[CONF_EDGE].iova);
+	return at;
 }
 
 /* From the leaf sizes and the reach of the table */
 static void plan_layout(struct conf *conf)
 {
 	unsigned long g = conf->granule, m = conf->medium, l = conf->large;
-	unsigned long chunk = CHUNK_GRANULES * g, middle, at;
+	unsigned long chunk = conf_chunk(conf), middle, quarter, at;
+	u64 others = conf->leaf_sizes & ~(g | m | l | conf->huge_sizes);
 
 	middle = (conf->reach >> 1) + 1;
+	quarter = middle >> 1;
 	at = 16 * g;
 	set_area(conf, CONF_SMALL, at, 2 * m - at, g);
 	set_area(conf, CONF_MEDIUM, 2 * m, 3 * m, m);
@@ -369,12 +395,19 @@ static void plan_layout(struct conf *conf)
 	at += 2 * l;
 	set_area(conf, CONF_AFTER, at, m, m);
 	set_area(conf, CONF_TAIL, at + m, 32 * g, g);
-	conf->end = round_up(at + m + 32 * g, chunk) - 1;
+	at = plan_each(conf, others, CONF_OTHER, CONF_OTHER_LAST, at + m + 32 * g);
+	conf->end = round_up(at, chunk) - 1;
+	at = plan_each(conf, conf->huge_sizes, CONF_HUGE, CONF_HUGE_LAST,
+		       conf->end + 1);
+	if (at <= quarter - m) {
+		set_area(conf, CONF_QUARTER, quarter - m, m, m);
+		set_area(conf, CONF_PAST_QUARTER, quarter, 2 * g, g);
+	}
+	KUNIT_ASSERT_LE(conf->test, at, middle - m);
 	set_area(conf, CONF_MIDDLE, middle - m, m, m);
 	set_area(conf, CONF_PAST, middle, 2 * g, g);
 	set_area(conf, CONF_TOP, conf->reach - 3 * m + 1, 2 * m, m);
 	set_area(conf, CONF_LAST, conf->reach - 512 * g + 1, 512 * g, g);
-	plan_others(conf);
 }
 
 /*
@@ -392,7 +425,8 @@ static void plan_sizes(struct conf *conf)
 	KUNIT_ASSERT_NE(conf->test, conf->leaf_sizes, 0);
 	conf->granule = BIT(__ffs64(conf->leaf_sizes));
 	conf->oracle.shift = ilog2(conf->granule);
-	conf->large = BIT(__fls(conf->leaf_sizes));
+	conf->huge_sizes = conf->leaf_sizes & ~(2 * conf_chunk(conf) - 1);
+	conf->large = BIT(__fls(conf->leaf_sizes & ~conf->huge_sizes));
 	for (i = 0; i < ARRAY_SIZE(entries) && !conf->medium; i++)
 		if (conf->leaf_sizes & (entries[i] * (u64)conf->granule))
 			conf->medium = entries[i] * conf->granule;
@@ -739,22 +773,33 @@ int conf_read_raw(struct conf *conf, const struct iommu_dirty_read *like)
 	return ret;
 }
 
-/* A read of each chunk in which something is mapped */
+/* A read of the leaves of a place */
+int conf_read_area(struct conf *conf, enum conf_place place, u32 flags)
+{
+	const struct conf_area *area = &conf->area[place];
+
+	return conf_read_as(conf, conf->test, area->iova, conf_last(conf, place),
+			    conf_leaf_page(conf, area->leaf_size), flags);
+}
+
+/* A read of each chunk, or leaf that is larger, in which something is mapped */
 int conf_read_mapped(struct conf *conf, u32 flags)
 {
-	unsigned long chunk = CHUNK_GRANULES * conf->granule, pos = 0;
+	unsigned long pos = 0;
 	int ret = 0;
 
 	while (!ret) {
 		struct oracle_span *span =
 			oracle_find(&conf->oracle, pos, ULONG_MAX);
-		unsigned long first;
+		unsigned long first, size;
 
 		if (!span)
 			break;
-		first = round_down(max(pos, span->iova), chunk);
-		ret = conf_read(conf, first, first + chunk - 1, flags);
-		pos = first + chunk;
+		size = max(conf_chunk(conf), span->leaf_size);
+		first = round_down(max(pos, span->iova), size);
+		ret = conf_read_as(conf, conf->test, first, first + size - 1,
+				   conf_leaf_page(conf, size), flags);
+		pos = first + size;
 		if (!pos)
 			break;
 	}
@@ -811,13 +856,14 @@ void conf_drop_domain(struct conf *conf)
 static unsigned long find_reach(struct conf *conf)
 {
 	const struct iommu_domain_geometry *geo = &conf->domain->geometry;
-	unsigned int bits = 57;
+	unsigned int bits = conf->target->ops->max_bits ?: BITS_PER_LONG;
 
 	/* Some drivers' maps go wrong beyond what they say */
-	if (geo->force_aperture && geo->aperture_end >> bits == 0)
-		bits = fls64(geo->aperture_end);
+	if (geo->force_aperture)
+		bits = min_t(unsigned int, bits, fls64(geo->aperture_end));
 	for (; bits > 30; bits--) {
-		unsigned long iova = BIT(bits) - conf->granule;
+		unsigned long last = GENMASK(bits - 1, 0);
+		unsigned long iova = last - conf->granule + 1;
 		int ret;
 
 		if (conf_map(conf, iova, conf->granule, conf->granule, true))
@@ -825,7 +871,7 @@ static unsigned long find_reach(struct conf *conf)
 		ret = conf_dma(conf, 0, IOMMU_NO_PASID, iova, 1, false);
 		conf_unmap(conf, iova);
 		if (!ret)
-			return BIT(bits) - 1;
+			return last;
 	}
 	KUNIT_FAIL_AND_ABORT(conf->test, "nothing can be mapped");
 	return 0;
@@ -839,6 +885,8 @@ static void find_devices(struct conf *conf)
 		cd->dev = conf->target->ops->device(conf, conf->nr_devs);
 		if (!cd->dev)
 			break;
+		if (cache && conf->target->ops->set_cache)
+			conf->target->ops->set_cache(cd->dev, cache);
 	}
 	KUNIT_ASSERT_GT(conf->test, conf->nr_devs, 0);
 }

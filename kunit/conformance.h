@@ -58,15 +58,20 @@ struct conf;
  * @detach_pasid: Undo that.
  * @set_ats: Give @dev a translation cache of its own, or take it away; called
  *	while it is attached to nothing. Optional.
+ * @set_cache: Let @dev, which is attached to nothing, have so many translations cached,
+ *	at most %CONF_MAX_CACHE. Optional.
  * @map: Map [@iova, @iova + @size) with leaves of @leaf_size. The memory behind
  *	them need not be real; devices access it where @dma says.
  * @unmap: Unmap what one @map mapped.
  * @dma: Let the device access a byte of the leaf that maps @iova, in the granule
  *	of @iova if the target can, and wait until it has. 0, or an error when the
  *	access was blocked.
+ * @settle: Let what hardware has recorded until now be visible, where that may be late;
+ *	called with any of the core's locks held. Optional.
  * @leaf_sizes: those that @map can make, bytes, one bit each; 0 for all that the
  *	backend names
  * @moves: a device may be attached to a domain while it is attached to another
+ * @max_bits: log2 of the largest address space that is tried; 0 for all that there is
  * @slow: an access takes more than a few microseconds
  * @vague: why the backend does not see clean leaves; it is then asked about nothing
  *	but what is mapped, and cases that count leaves are skipped. NULL for a
@@ -86,13 +91,16 @@ struct conf_ops {
 	void (*detach_pasid)(struct iommu_domain *domain, struct device *dev,
 			     ioasid_t pasid);
 	void (*set_ats)(struct device *dev, bool on);
+	void (*set_cache)(struct device *dev, unsigned int entries);
 	int (*map)(struct iommu_domain *domain, unsigned long iova,
 		   unsigned long size, unsigned long leaf_size, bool writable);
 	void (*unmap)(struct iommu_domain *domain, unsigned long iova,
 		      unsigned long size);
 	int (*dma)(struct device *dev, ioasid_t pasid, unsigned long iova,
 		   bool write);
+	void (*settle)(struct iommu_domain *domain);
 	u64 leaf_sizes;
+	unsigned int max_bits;
 	bool moves;
 	bool slow;
 	const char *vague;
@@ -165,8 +173,13 @@ struct conf_area {
 /*
  * The layout: leaves of all sizes next to each other, read-only ones, holes, and
  * the ends of the address space. A medium leaf takes the place of a table of the
- * smallest ones. Where there are but two sizes, the large ones are medium ones; where
- * there are more than three, the others have places of their own.
+ * smallest ones; a large one is the largest that a chunk has room for. Where there are
+ * but two sizes, the large ones are medium ones; where there are more than three, the
+ * others have places of their own.
+ *
+ * A root may have more entries than another table, usually 2 or 4 times as many. The
+ * middle of the address space and its first quarter are where an index that is cut off
+ * starts again.
  */
 enum conf_place {
 	CONF_SMALL,	/* smallest leaves, through two tables */
@@ -177,17 +190,22 @@ enum conf_place {
 	CONF_AFTER,	/* a medium one, right behind them */
 	CONF_TAIL,	/* smallest ones, right behind it */
 	CONF_OTHER,	/* leaf sizes that are left */
-	CONF_OTHER_2,
+	CONF_OTHER_LAST = CONF_OTHER + 7,
+	CONF_HUGE,	/* those that are larger than a chunk */
+	CONF_HUGE_LAST = CONF_HUGE + 3,
+	CONF_QUARTER,	/* medium, up to the end of the first quarter of the address space */
+	CONF_PAST_QUARTER, /* smallest, right behind it */
 	CONF_MIDDLE,	/* medium, up to the middle of the address space */
 	CONF_PAST,	/* smallest, right behind it */
 	CONF_TOP,	/* medium, then */
 	CONF_LAST,	/* smallest ones, up to the end of the address space */
 	CONF_NR_PLACES,
-	CONF_NR_LOW_PLACES = CONF_MIDDLE,
+	CONF_NR_LOW_PLACES = CONF_HUGE,
 };
 
 #define CONF_MAX_DEVICES 3
 #define CONF_PASID 3
+#define CONF_MAX_CACHE 8192
 
 /* What a device is attached to; [1] is CONF_PASID's */
 struct conf_device {
@@ -209,7 +227,8 @@ struct conf_device {
  * @leaf_sizes: all leaf sizes, bytes, one bit each
  * @granule: the smallest one
  * @medium: that of a leaf in the place of a table of the smallest ones
- * @large: the largest one
+ * @large: the largest one that a chunk has room for
+ * @huge_sizes: those that are larger
  * @reach: the last IOVA that can be mapped
  * @born_dirty: a leaf that is mapped may be reported once
  * @ats_dirty: so may one that a device read
@@ -225,9 +244,14 @@ struct conf_device {
  * @leave_out: steps that are not done, though they say so; one bit each
  * @unable: a device of which ->capability says that it cannot record
  * @watch: called before and after each step, with the core's locks held
- * @data: for @watch
+ * @at_load: called behind each load of an entry in ->clear, as @watch is
+ * @loads: how many there were
+ * @data: for @watch and @at_load
  * @owed_first: what was made clean and not yet flushed: first byte
  * @owed_last: last byte
+ * @some: what write_some() of conformance.c writes
+ * @nr_some: how many
+ * @backward: from the last to the first the next time
  * @skew: bytes by which bitmaps are misaligned
  * @silent: count what is wrong with reports; do not fail
  * @missing: pages that were missing from reports
@@ -246,6 +270,7 @@ struct conf {
 	unsigned long granule;
 	unsigned long medium;
 	unsigned long large;
+	u64 huge_sizes;
 	unsigned long reach;
 	bool born_dirty;
 	bool ats_dirty;
@@ -261,9 +286,14 @@ struct conf {
 	unsigned long leave_out;
 	struct device *unable;
 	void (*watch)(struct conf *conf, enum conf_step step, bool after);
+	void (*at_load)(struct conf *conf);
+	unsigned int loads;
 	void *data;
 	unsigned long owed_first;
 	unsigned long owed_last;
+	unsigned long *some;
+	unsigned int nr_some;
+	bool backward;
 	unsigned int skew;
 	bool silent;
 	unsigned long missing;
@@ -310,6 +340,8 @@ int conf_read_as(struct conf *conf, const void *owner, unsigned long iova,
 		 unsigned long last, unsigned long page_size, u32 flags);
 int conf_read_raw(struct conf *conf, const struct iommu_dirty_read *like);
 int conf_read_mapped(struct conf *conf, u32 flags);
+int conf_read_area(struct conf *conf, enum conf_place place, u32 flags);
+int conf_real_clear(struct conf *conf, struct iommu_dirty_chunk *chunk);
 struct iommu_dirty_info conf_query(struct conf *conf);
 void conf_expect_mode(struct conf *conf, enum iommu_dirty_mode mode,
 		      enum iommu_dirty_reason reason);
@@ -330,6 +362,19 @@ static inline int conf_stop(struct conf *conf)
 static inline bool conf_has(const struct conf *conf, enum conf_place place)
 {
 	return conf->area[place].size;
+}
+
+/* The core's chunk: no leaf crosses its edge, and it is read in one step */
+static inline unsigned long conf_chunk(const struct conf *conf)
+{
+	return conf->granule << 18;
+}
+
+/* A page size at which a leaf is a moderate number of bits: the granule, but for huge ones */
+static inline unsigned long conf_leaf_page(const struct conf *conf,
+					   unsigned long leaf_size)
+{
+	return max(conf->granule, leaf_size >> 18);
 }
 
 /* A bit for each granule */

@@ -6,6 +6,8 @@
 #include <linux/bitmap.h>
 #include <linux/debug_locks.h>
 
+#include "load-point.h"
+
 #include "../fmt-amdv1.h"
 #include "../fmt-lpae.h"
 #include "../fmt-vtd-ss.h"

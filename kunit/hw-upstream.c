@@ -8,6 +8,8 @@
 #include <linux/iova_bitmap.h>
 #include <linux/kernel.h>
 
+#include "load-point.h"
+
 #include "../walk.h"
 #include "hw-model.h"
 
@@ -59,7 +61,7 @@ static bool find_place(struct hwm_domain *hd, unsigned long iova,
 
 static bool clean_entry(const struct hwm_kind *kind, u64 *entry)
 {
-	u64 value = READ_ONCE(*entry);
+	u64 value = iommu_dirty_load(entry);
 
 	do {
 		if (!kind->fmt->dirty(value))

@@ -25,6 +25,8 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include "load-point.h"	/* in tests only */
+
 #include "../walk.h"
 #include "conformance.h"
 
@@ -92,7 +94,8 @@ struct sample_device {
 	struct list_head node;	/* in sample_domain.devices */
 	struct sample_domain *domain;
 	bool recording;		/* the device's bit in the IOMMU */
-	struct sample_cached cache[64];
+	unsigned int nr_cached;
+	struct sample_cached cache[CONF_MAX_CACHE];
 };
 
 #define to_sample_domain(d) container_of(d, struct sample_domain, domain)
@@ -171,7 +174,7 @@ static void sample_invalidate(struct sample_domain *sd, unsigned long iova,
 
 	lockdep_assert_held(&sd->lock);
 	list_for_each_entry(sdev, &sd->devices, node)
-		for (i = 0; i < ARRAY_SIZE(sdev->cache); i++)
+		for (i = 0; i < sdev->nr_cached; i++)
 			if (sdev->cache[i].first <= last &&
 			    sdev->cache[i].last >= iova)
 				sdev->cache[i].valid = false;
@@ -289,7 +292,8 @@ static u64 sample_set_dirty(u64 *entry)
 static int sample_access(struct sample_device *sdev, unsigned long iova,
 			 bool write)
 {
-	struct sample_cached *c = &sdev->cache[(iova >> 12 ^ iova >> 21) % 64];
+	unsigned int slot = (iova >> 12 ^ iova >> 21) % sdev->nr_cached;
+	struct sample_cached *c = &sdev->cache[slot];
 	struct sample_cached found = { .valid = true };
 	u64 *entry, value;
 
@@ -360,6 +364,7 @@ static struct device *sample_device(struct conf *conf, unsigned int n)
 		return NULL;
 	}
 	sdev->iommu.ops = &sample_iommu_ops;
+	sdev->nr_cached = 64;
 	iommu->iommu_dev = &sdev->iommu;
 	device_initialize(&sdev->dev);
 	sdev->dev.release = sample_dev_release;
@@ -415,6 +420,11 @@ static int sample_attach(struct iommu_domain *domain, struct device *dev)
 static void sample_unattach(struct iommu_domain *domain, struct device *dev)
 {
 	iommu_dirty_release_device(&sample_iommu_ops, dev);
+}
+
+static void sample_set_cache(struct device *dev, unsigned int entries)
+{
+	to_sample_device(dev)->nr_cached = entries;
 }
 
 static int sample_map(struct iommu_domain *domain, unsigned long iova,
@@ -483,6 +493,7 @@ static const struct conf_ops sample_ops = {
 	.domain_free = sample_domain_free,
 	.attach = sample_attach,
 	.detach = sample_unattach,
+	.set_cache = sample_set_cache,
 	.map = sample_map,
 	.unmap = sample_unmap,
 	.dma = sample_dma,

@@ -23,6 +23,11 @@
 #include <linux/iommu-dirty.h>
 #include <linux/minmax.h>
 
+/* Hardware may change an entry at any time: look at it once. Tests look in behind it. */
+#ifndef iommu_dirty_load
+#define iommu_dirty_load(entry) READ_ONCE(*(entry))
+#endif
+
 enum iommu_dirty_entry_kind {
 	IOMMU_DIRTY_ENTRY_NONE,
 	IOMMU_DIRTY_ENTRY_TABLE,
@@ -122,7 +127,7 @@ iommu_dirty_cursor_seek(const struct iommu_dirty_format *fmt,
 		if (cur->level != cur->top)
 			index &= (1UL << fmt->level_bits) - 1;
 		cur->entry = cur->tables[cur->level] + index;
-		cur->value = READ_ONCE(*cur->entry);
+		cur->value = iommu_dirty_load(cur->entry);
 		cur->kind = fmt->kind(cur->value, cur->level);
 		cur->run = iommu_dirty_run(fmt, cur->value, cur->level);
 		span = 1UL << (shift + cur->run);
@@ -190,7 +195,7 @@ iommu_dirty_walk_smallest(const struct iommu_dirty_format *fmt,
 		unsigned long word = 0;
 
 		for (i = 0; i < nr; i++) {
-			u64 value = READ_ONCE(entry[i]);
+			u64 value = iommu_dirty_load(entry + i);
 			bool leaf = fmt->kind(value, 1) ==
 				    IOMMU_DIRTY_ENTRY_LEAF;
 
@@ -226,7 +231,7 @@ iommu_dirty_leaf_dirty(const struct iommu_dirty_format *fmt,
 	if (!cur->run)
 		return fmt->dirty(cur->value);
 	for (i = 0; i < nr; i++) {
-		u64 value = READ_ONCE(entry[i]);
+		u64 value = iommu_dirty_load(entry + i);
 
 		if (fmt->kind(value, cur->level) == IOMMU_DIRTY_ENTRY_LEAF &&
 		    fmt->dirty(value))
@@ -319,7 +324,7 @@ iommu_dirty_clean_leaf(const struct iommu_dirty_format *fmt,
 					       cur->level);
 	for (i = 0; i < nr; i++)
 		cleaned |= iommu_dirty_clean_entry(fmt, entry + i,
-						   READ_ONCE(entry[i]),
+						   iommu_dirty_load(entry + i),
 						   cur->level);
 	return cleaned;
 }
