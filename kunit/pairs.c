@@ -252,17 +252,26 @@ static void promised(struct pair_run *r, const struct pair_ask *q,
 
 int pair_start(struct pair_run *r, unsigned int owner)
 {
+	struct pair_bitmap *bm = &r->shared[owner];
 	struct pair_ranges mapped = ranges_of(r);
+	unsigned int begun;
 	struct pair_ask q;
 	int ret;
 
-	scoped_guard(spinlock, &r->lock)
+	scoped_guard(spinlock, &r->lock) {
 		ask(r, &q, owner);
+		begun = bm->begun;
+	}
 	scoped_guard(rwsem_read, &r->hd->map_lock)
 		ret = iommu_dirty_start(&r->hd->domain, pair_owner(r, owner),
 					&mapped.ranges);
-	/* The user copies everything now */
+	/*
+	 * The user copies everything now. In a new period it needs nothing of what reads
+	 * of older ones have reported.
+	 */
 	guard(spinlock)(&r->lock);
+	if (!ret && begun == bm->begun)
+		bitmap_zero(bm->bits, r->nbits);
 	if (!ret || ret == -EALREADY)
 		promised(r, &q, ret ? "a start that says it was on already" :
 				      "a start");
@@ -354,6 +363,7 @@ static void begin_read(struct pair_run *r, struct pair_bitmap *bm,
 
 	guard(spinlock)(&r->lock);
 	ask(r, q, owner);
+	bm->begun++;
 	if (!bm->readers++)
 		bitmap_zero(bm->may, r->nbits);
 	for (i = 0; i < r->nr_pages; i++) {

@@ -89,11 +89,18 @@ struct pair_promise {
 #define PAIR_PROMISES 16
 #define PAIR_BITS 4096
 
-/* A bitmap, and what it may have */
+/**
+ * struct pair_bitmap - a bitmap, and what it may have
+ * @bits: which reads set and the user takes out
+ * @may: what a read that is under way may set
+ * @readers: reads under way
+ * @begun: reads that have begun
+ */
 struct pair_bitmap {
 	unsigned long bits[BITS_TO_LONGS(PAIR_BITS)];
 	unsigned long may[BITS_TO_LONGS(PAIR_BITS)];
 	unsigned int readers;
+	unsigned int begun;
 };
 
 struct pair_run;
