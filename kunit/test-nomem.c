@@ -10,6 +10,7 @@
 #include <linux/eventfd.h>
 #include <linux/fault-inject.h>
 #include <linux/fdtable.h>
+#include <linux/kthread.h>
 #include <linux/mman.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
@@ -529,22 +530,29 @@ static void a_user_bitmap_that_fails_is_an_error(struct kunit *test)
 	const unsigned int pages = 3;
 	struct iommu_dirty_user_sink user;
 	unsigned int failed = 0, nth;
+	unsigned long addr, at;
+	struct mm_struct *mm;
 	u8 data[64];
 
 	memset(data, 0x5a, sizeof(data));
+	addr = kunit_vm_mmap(test, NULL, 0, pages * PAGE_SIZE,
+			     PROT_READ | PROT_WRITE,
+			     MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	if (!addr || IS_ERR_VALUE(addr))
+		kunit_skip(test, "no user memory in this kernel's tests");
+	at = addr + PAGE_SIZE - sizeof(data) / 2;
+	iommu_dirty_user_sink_init(&user, (void __user *)at);
 	for (nth = 1;; nth++) {
 		struct sweep s = { .test = test, .nth = nth };
-		unsigned long addr, at;
 		u8 got[sizeof(data)];
 		int ret;
 
-		addr = kunit_vm_mmap(test, NULL, 0, pages * PAGE_SIZE,
-				     PROT_READ | PROT_WRITE,
-				     MAP_ANONYMOUS | MAP_PRIVATE, 0);
-		if (!addr || IS_ERR_VALUE(addr))
-			kunit_skip(test, "no user memory in this kernel's tests");
-		at = addr + PAGE_SIZE - sizeof(data) / 2;
-		iommu_dirty_user_sink_init(&user, (void __user *)at);
+		KUNIT_ASSERT_EQ(test,
+				vm_mmap(NULL, addr, pages * PAGE_SIZE,
+					PROT_READ | PROT_WRITE,
+					MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED,
+					0),
+				addr);
 		arm(&s);
 		ret = user.sink.publish(&user.sink, 0, data, sizeof(data));
 		s.hit = !READ_ONCE(current->fail_nth);
@@ -563,11 +571,14 @@ static void a_user_bitmap_that_fails_is_an_error(struct kunit *test)
 					       sizeof(got)),
 				0);
 		KUNIT_EXPECT_MEMEQ(test, got, data, sizeof(data));
-		vm_munmap(addr, pages * PAGE_SIZE);
 		if (!s.hit)
 			break;
 	}
 	KUNIT_EXPECT_GE(test, failed, 2);
+	/* The thread's end gives back one reference of the two that were taken */
+	mm = current->mm;
+	kthread_unuse_mm(mm);
+	mmput(mm);
 }
 
 /* Who wants to be told, and who serves */
