@@ -124,6 +124,10 @@ static void every_pasid_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, attached_to(hd), 0);
 	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 2);
 
+	/* Once more where it is already */
+	KUNIT_EXPECT_EQ(test, set_pasid(rig->hd, rig->dev, rig->hd), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 2);
+
 	/* The device's own requests go elsewhere; its PASID stays */
 	KUNIT_EXPECT_EQ(test, rig_attach(hd, rig->dev), 0);
 	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
@@ -241,6 +245,31 @@ static void a_domain_made_to_be_tracked_refuses_before_it_is(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig_attach(hd, device_with(rig, 0)), -EINVAL);
 	KUNIT_EXPECT_EQ(test, rig_attach(hd, able), 0);
 	KUNIT_EXPECT_EQ(test, attached_to(hd), 1);
+}
+
+static void a_domain_made_to_be_tracked_needs_a_backend(struct kunit *test)
+{
+	static const struct iommu_ops others;
+	struct rig *rig = test->priv;
+	struct hwm_domain *hd = hwm_domain_new(rig->hw);
+
+	/* What the backend says reaches the caller */
+	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 2, true, -EIO);
+	KUNIT_EXPECT_EQ(test,
+			iommu_dirty_domain_want(&hd->domain, &rig->dev->dev),
+			-EIO);
+	KUNIT_EXPECT_EQ(test, (int)rig_query(hd).policy,
+			IOMMU_DIRTY_POLICY_PLAIN);
+	hd = hwm_domain_new(rig->hw);
+	hd->domain.owner = &others;
+	KUNIT_EXPECT_EQ(test,
+			iommu_dirty_domain_want(&hd->domain, &rig->dev->dev),
+			-EOPNOTSUPP);
+	hd = hwm_domain_new(rig->hw);
+	hd->domain.type = IOMMU_DOMAIN_DMA;
+	KUNIT_EXPECT_EQ(test,
+			iommu_dirty_domain_want(&hd->domain, &rig->dev->dev),
+			-EOPNOTSUPP);
 }
 
 static void an_attach_that_must_not_fail_makes_all_dirty(struct kunit *test)
@@ -492,6 +521,7 @@ static struct kunit_case attach_cases[] = {
 	KUNIT_CASE_PARAM(a_device_with_ats_is_recorded, rig_kinds),
 	KUNIT_CASE(a_tracked_domain_refuses_an_incapable_device),
 	KUNIT_CASE(a_domain_made_to_be_tracked_refuses_before_it_is),
+	KUNIT_CASE(a_domain_made_to_be_tracked_needs_a_backend),
 	KUNIT_CASE_PARAM(an_attach_that_must_not_fail_makes_all_dirty,
 			 rig_kinds),
 	KUNIT_CASE(an_attach_that_must_not_fail_is_harmless_if_capable),

@@ -361,12 +361,109 @@ static void a_starter_that_is_killed_gives_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 1);
 }
 
+/* What is mapped, and something that happens when a start asks for the next part */
+struct meddler {
+	struct iommu_dirty_ranges ranges;
+	struct rig_ranges mapped;
+	struct rig *rig;
+	struct hwm_device *dev;
+	unsigned int asked;
+	unsigned int asserted;
+};
+
+static bool meddle_and_go_on(const struct iommu_dirty_ranges *ranges,
+			     unsigned long first, unsigned long last,
+			     struct iommu_dirty_range *range)
+{
+	struct meddler *m = container_of(ranges, struct meddler, ranges);
+
+	if (++m->asked == 2 && m->dev)
+		KUNIT_EXPECT_EQ(m->rig->hw->test,
+				rig_attach(m->rig->hd, m->dev), 0);
+	return m->mapped.ranges.next(&m->mapped.ranges, first, last, range);
+}
+
+static void note_assertion(const struct iommu_dirty_ranges *ranges)
+{
+	struct meddler *m = container_of(ranges, struct meddler, ranges);
+
+	m->asserted++;
+}
+
+static void meddler_init(struct meddler *m, struct rig *rig,
+			 struct hwm_device *dev)
+{
+	*m = (struct meddler){
+		.ranges.next = meddle_and_go_on,
+		.ranges.assert_stable = note_assertion,
+		.mapped = rig_ranges(rig->hd),
+		.rig = rig,
+		.dev = dev,
+	};
+}
+
+static void an_incapable_device_may_come_while_a_start_cleans(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct iommu_domain *domain = &rig->hd->domain;
+	struct hwm_device *unable = hwm_device_new(rig->hw);
+	struct meddler m;
+
+	unable->caps = 0;
+	rig_map(rig, rig->at.tail, rig->at.tail_size, rig->page, true);
+	meddler_init(&m, rig, unable);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_start(domain, test, &m.ranges),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_GE(test, m.asked, 2);
+	expect_off(rig);
+
+	/* Where that is wanted all is dirty, and the device is why */
+	hwm_device_free(unable);
+	unable = hwm_device_new(rig->hw);
+	unable->caps = 0;
+	KUNIT_ASSERT_EQ(test,
+			iommu_dirty_set_policy(domain, test,
+					       IOMMU_DIRTY_POLICY_DEGRADE), 0);
+	meddler_init(&m, rig, unable);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_start(domain, test, &m.ranges), 0);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			IOMMU_DIRTY_REASON_DEVICE);
+	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
+}
+
+static void what_is_mapped_has_to_stay_so(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct rig_bitmap bm = {};
+	struct iommu_dirty_read rd = {
+		.iova = rig->at.small,
+		.last = rig->at.small + rig->at.small_size - 1,
+		.page_size = rig->page,
+	};
+	struct meddler m;
+
+	meddler_init(&m, rig, NULL);
+	KUNIT_EXPECT_EQ(test,
+			iommu_dirty_start(&rig->hd->domain, test, &m.ranges), 0);
+	KUNIT_EXPECT_EQ(test, m.asserted, 1);
+
+	KUNIT_ASSERT_EQ(test, rig_bitmap_init(&bm, rig->hw, 1008, 0), 0);
+	rd.mapped = &m.ranges;
+	rd.sink = &bm.sink;
+	KUNIT_EXPECT_EQ(test, iommu_dirty_read(&rig->hd->domain, test, &rd), 0);
+	KUNIT_EXPECT_EQ(test, m.asserted, 2);
+	rig_bitmap_free(&bm);
+}
+
 static void counters_start_from_zero(struct kunit *test)
 {
 	struct rig *rig = test->priv;
 	struct iommu_dirty_info info;
+	u64 flushes;
 
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	/* Those of the start itself */
+	flushes = rig_query(rig->hd).flushes;
 	hwm_dma(rig->dev, IOMMU_NO_PASID, rig_page(rig, 0), rig->page * 5,
 		true);
 	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
@@ -376,8 +473,14 @@ static void counters_start_from_zero(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info.dirty, 5);
 	KUNIT_EXPECT_EQ(test, info.cleared, 5);
 	KUNIT_EXPECT_EQ(test, info.met_sizes, rig->page);
+	KUNIT_EXPECT_EQ(test, info.flushes, flushes + 1);
+	KUNIT_EXPECT_GT(test, info.time_ns, 0);
 
+	/* A start that is refused leaves them */
 	KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
+	hwm_fail(rig->hw, BIT(HWM_SET_FEATURE), 1, false, -EIO);
+	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), -EIO);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 5);
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	info = rig_query(rig->hd);
 	KUNIT_EXPECT_EQ(test, info.reads, 0);
@@ -385,6 +488,8 @@ static void counters_start_from_zero(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info.dirty, 0);
 	KUNIT_EXPECT_EQ(test, info.cleared, 0);
 	KUNIT_EXPECT_EQ(test, info.met_sizes, 0);
+	KUNIT_EXPECT_EQ(test, info.flushes, flushes);
+	KUNIT_EXPECT_EQ(test, info.time_ns, 0);
 }
 
 static void every_change_of_mode_has_a_number(struct kunit *test)
@@ -419,6 +524,9 @@ static struct kunit_case feature_cases[] = {
 	KUNIT_CASE_PARAM(a_start_that_cannot_clean_is_undone, rig_kinds),
 	KUNIT_CASE(a_start_that_cannot_be_undone_says_all_dirty),
 	KUNIT_CASE_PARAM(a_starter_that_is_killed_gives_up, rig_kinds),
+	KUNIT_CASE_PARAM(an_incapable_device_may_come_while_a_start_cleans,
+			 rig_kinds),
+	KUNIT_CASE(what_is_mapped_has_to_stay_so),
 	KUNIT_CASE(counters_start_from_zero),
 	KUNIT_CASE(every_change_of_mode_has_a_number),
 	{}

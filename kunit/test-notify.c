@@ -696,6 +696,22 @@ static void the_last_call_says_that_it_is_gone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, second->info.attached, 0);
 }
 
+static void what_is_off_goes_without_a_change_of_mode(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *home = hwm_domain_new(rig->hw);
+	struct ear *ear = ear_listening(rig);
+	unsigned int n = 0;
+
+	KUNIT_ASSERT_EQ(test, rig_attach(home, rig->dev), 0);
+	hwm_domain_free(rig->hd);
+	rig->hd = home;
+	while (!(READ_ONCE(ear->events) & IOMMU_DIRTY_EVENT_GONE) && n++ < 20)
+		wait_for_completion_timeout(&ear->told, HZ);
+	KUNIT_EXPECT_TRUE(test, ear->events & IOMMU_DIRTY_EVENT_GONE);
+	KUNIT_EXPECT_FALSE(test, ear->events & IOMMU_DIRTY_EVENT_MODE);
+}
+
 /* A backend may go, with its strings, while a listener looks at what it was told */
 static void what_was_told_outlives_the_backend(struct kunit *test)
 {
@@ -762,6 +778,7 @@ static struct kunit_case notify_cases[] = {
 	KUNIT_CASE(what_is_no_eventfd_is_refused),
 	KUNIT_CASE(an_eventfd_is_let_go),
 	KUNIT_CASE(the_last_call_says_that_it_is_gone),
+	KUNIT_CASE(what_is_off_goes_without_a_change_of_mode),
 	KUNIT_CASE(what_was_told_outlives_the_backend),
 	{}
 };

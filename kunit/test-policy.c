@@ -261,8 +261,7 @@ static int do_step(struct kunit *test, struct scene *s,
 	case policy_degrade:
 		return set_policy(s->rig, test, degrade);
 	case unknown_policy:
-		return set_policy(s->rig, test, degrade + 1) ?:
-		       set_policy(s->rig, test, ANY);
+		return set_policy(s->rig, test, degrade + 1);
 	case policy_by_another:
 		return set_policy(s->rig, &s->other, plain);
 	}
@@ -347,6 +346,20 @@ static void an_owner_is_needed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).seq, seq);
 }
 
+static void an_unknown_policy_is_refused(struct kunit *test)
+{
+	static const int unknown[] = { -1, INT_MIN, degrade + 1, 256, INT_MAX };
+	struct rig *rig = test->priv;
+	u64 seq = rig_query(rig->hd).seq;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(unknown); i++)
+		KUNIT_EXPECT_EQ(test, set_policy(rig, test, unknown[i]),
+				-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, (int)rig_query(rig->hd).policy, plain);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).seq, seq);
+}
+
 static void what_is_never_tracked_has_no_policy(struct kunit *test)
 {
 	struct rig *rig = test->priv;
@@ -400,6 +413,7 @@ static void all_dirty_needs_no_backend(struct kunit *test)
 	rig_map(rig, rig->at.extra, rig->at.extra_size, rig->page, true);
 	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
 	KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, test), 0);
+	KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, test), -EALREADY);
 	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_WALK], 0);
 	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_SET_FEATURE], 0);
 }
@@ -519,7 +533,16 @@ static void a_domain_of_another_iommu_is_told_apart(struct kunit *test)
 	expect_verdict(test, hd, dev, IOMMU_DIRTY_VERDICT_FOREIGN, exact,
 		       flags);
 
-	/* Of another driver */
+	/* Of another driver, as the backend says, or as the domain does */
+	hd = hwm_domain_new(rig->hw);
+	rig_query(hd);
+	hd->domain.owner = NULL;
+	dev->iommu_dev.ops = &other_ops;
+	KUNIT_EXPECT_EQ(test,
+			iommu_dirty_can_attach(&hd->domain, &dev->dev, &would),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, (int)would.verdict, IOMMU_DIRTY_VERDICT_FOREIGN);
+	dev->iommu_dev.ops = &hwm_iommu_ops;
 	hd = hwm_domain_new(rig->hw);
 	hd->domain.owner = &other_ops;
 	KUNIT_EXPECT_EQ(test,
@@ -553,6 +576,11 @@ static void what_is_never_tracked_says_so(struct kunit *test)
 			iommu_dirty_can_attach(&rig->hd->domain, dev, &would),
 			-ENODEV);
 	dev->iommu = iommu;
+	iommu->iommu_dev = NULL;
+	KUNIT_EXPECT_EQ(test,
+			iommu_dirty_can_attach(&rig->hd->domain, dev, &would),
+			-ENODEV);
+	iommu->iommu_dev = &rig->dev->iommu_dev;
 }
 
 /* What the IOMMU core does when the third device of a group cannot be attached */
@@ -649,6 +677,7 @@ static struct kunit_suite transition_suite = {
 
 static struct kunit_case policy_cases[] = {
 	KUNIT_CASE(an_owner_is_needed),
+	KUNIT_CASE(an_unknown_policy_is_refused),
 	KUNIT_CASE(what_is_never_tracked_has_no_policy),
 	KUNIT_CASE_PARAM(all_dirty_needs_no_backend, rig_kinds),
 	KUNIT_CASE(what_an_attach_would_do_is_known_before),

@@ -7,6 +7,7 @@
 #include <linux/delay.h>
 #include <linux/kthread.h>
 
+#include "../priv.h"
 #include "rig.h"
 
 #define NR_WORKERS 2
@@ -243,6 +244,7 @@ static void nothing_is_lost_to_devices_that_come_and_go(struct kunit *test)
 struct window {
 	struct rig *rig;
 	struct hwm_device *dev;
+	struct hwm_domain *to;
 	struct completion entered;
 	struct completion flushed;
 	struct completion left;
@@ -255,7 +257,7 @@ static int attach_once(void *data)
 {
 	struct window *win = data;
 
-	if (rig_attach(win->rig->hd, win->dev))
+	if (rig_attach(win->to, win->dev))
 		KUNIT_FAIL(win->rig->hw->test, "cannot attach");
 	complete(&win->left);
 	return 0;
@@ -265,6 +267,7 @@ static void window_init(struct window *win, struct rig *rig)
 {
 	win->rig = rig;
 	win->dev = hwm_device_new(rig->hw);
+	win->to = rig->hd;
 	init_completion(&win->entered);
 	init_completion(&win->flushed);
 	init_completion(&win->left);
@@ -304,6 +307,49 @@ static void no_device_is_attached_between_clear_and_flush(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).attached, 2);
 	hwm_write(win.dev, rig->at.medium);
 	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
+}
+
+/*
+ * Devices that move between two domains take both locks in one order, whichever way
+ * they go: while somebody has the first lock, none of them has the second.
+ */
+static void devices_that_move_lock_in_one_order(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *a = hwm_domain_new(rig->hw);
+	struct hwm_domain *b = hwm_domain_new(rig->hw);
+	struct iommu_dirty_domain *first, *second;
+	unsigned int way;
+
+	rig_query(a);
+	rig_query(b);
+	first = min(a->domain.dirty, b->domain.dirty);
+	second = max(a->domain.dirty, b->domain.dirty);
+	for (way = 0; way < 2; way++) {
+		struct hwm_domain *to = way ? a : b;
+		struct window win = {};
+		bool got;
+
+		window_init(&win, rig);
+		KUNIT_ASSERT_EQ(test, rig_attach(way ? b : a, win.dev), 0);
+		win.to = to;
+
+		down_write(&first->attach_lock);
+		win.task = kthread_run(attach_once, &win, "dirty-kunit");
+		/* It gets as far as it can */
+		msleep(20);
+		got = down_write_trylock(&second->attach_lock);
+		if (got)
+			up_write(&second->attach_lock);
+		up_write(&first->attach_lock);
+		KUNIT_EXPECT_TRUE(test, got);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(win.task));
+		KUNIT_EXPECT_GT(test,
+				wait_for_completion_timeout(&win.left, FOREVER),
+				0);
+		KUNIT_EXPECT_EQ(test, rig_query(to).attached, 1);
+		hwm_device_free(win.dev);
+	}
 }
 
 /* A device that translates and that a flush does not reach yet writes */
@@ -441,6 +487,7 @@ static void a_stop_and_a_start_during_a_read_end_it(struct kunit *test)
 }
 
 static struct kunit_case race_cases[] = {
+	KUNIT_CASE(devices_that_move_lock_in_one_order),
 	KUNIT_CASE_PARAM(no_device_is_attached_between_clear_and_flush,
 			 rig_kinds),
 	KUNIT_CASE_PARAM(nothing_is_cleared_while_a_device_is_attached,

@@ -205,15 +205,18 @@ static void a_device_is_capable_when_its_backend_says_so(struct kunit *test)
 	static const struct iommu_ops others;
 	struct rig *rig = test->priv;
 	struct hwm_device *dev = hwm_device_new(rig->hw);
+	unsigned int late;
 
 	KUNIT_EXPECT_EQ(test, iommu_dirty_device_capable(&dev->dev), 1);
 	dev->caps = IOMMU_DIRTY_CAP_SPLIT;
 	KUNIT_EXPECT_EQ(test, iommu_dirty_device_capable(&dev->dev), 0);
 
 	dev->caps = IOMMU_DIRTY_CAP_RECORD;
-	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, false, -EIO);
-	KUNIT_EXPECT_EQ(test, iommu_dirty_device_capable(&dev->dev), 0);
-	KUNIT_EXPECT_TRUE(test, rig->hw->fault.hit);
+	for (late = 0; late < 2; late++) {
+		hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, late, -EIO);
+		KUNIT_EXPECT_EQ(test, iommu_dirty_device_capable(&dev->dev), 0);
+		KUNIT_EXPECT_TRUE(test, rig->hw->fault.hit);
+	}
 
 	dev->iommu_dev.ops = &others;
 	KUNIT_EXPECT_EQ(test, iommu_dirty_device_capable(&dev->dev), -ENODEV);

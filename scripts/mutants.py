@@ -39,7 +39,7 @@ GUEST = re.compile(r'(include|drivers|hooks|scripts|tools|qemu)/')
 PLACES = 'kunit', 'intel', 'amd', 'arm'
 LENGTH = {'kunit': 1, 'intel': 6, 'amd': 6, 'arm': 12}  # how long one takes beside the others
 ALL_TESTS = 12          # so many are not run one by one, on the code as it is
-HANGS = '300'           # seconds after which tests do not end
+HANGS = 60, 10          # a test hangs after so many seconds, and times what it takes unchanged
 
 
 def say(text):
@@ -207,14 +207,14 @@ class Kunit:
             return f'{self.tree}/drivers/iommu/dirty/{name}'
         return f'{self.tree}/{name}' if top in ('drivers', 'include') else None
 
-    def run(self, _guest, tests):
-        """Cases of a test, or of all."""
+    def run(self, _guest, tests, unchanged=None):
+        """Cases of a test, or of all; for how long is told by the time of an earlier run."""
         # The first dot of a filter ends the suite's name: in there, any character
         only = [f'kunit.filter_glob={re.sub("^conformance[.]", "conformance?", tests[0])}'
                 ] if len(tests) == 1 else []
         with open(self.broken.log, 'a') as log:
             said = output([f'{REPO}/scripts/run-uml.sh', self.image, *only], log,
-                          TIMEOUT=HANGS if only else '900')
+                          TIMEOUT=str(max(HANGS[0], HANGS[1] * (unchanged or 12))) if only else '900')
             log.write(said)
         return ktap.cases('um', said.splitlines())
 
@@ -227,7 +227,7 @@ class Guest:
     def build(self):
         pass            # run-vfio.sh does
 
-    def run(self, guest, tests):
+    def run(self, guest, tests, unchanged=None):
         env = dict(word.split('=', 1) for word in guest.split())
         stage, incapable = env.get('STAGE', '2'), env.get('INCAPABLE')
         command = f'dirty-e2e --stage={stage} {f"--incapable={incapable}" if incapable else ""} --rounds=2'
@@ -275,7 +275,9 @@ def check_unchanged(runner, records, todo):
             many = f'{len(batch)} tests' if len(batch) > 1 else batch[0]
             say(f'the code as it is: {many if guest or alone else "all KUnit tests"} must pass'
                 f'{f" with {guest}" if guest else ""}')
+            t0 = time.monotonic()
             cases = runner.run(guest, batch)
+            seconds = round(time.monotonic() - t0) + 1 if len(batch) == 1 else None
             for test in batch:
                 parts = test.split('*')
                 if not any(status == 'pass' and all(p in name for p in parts)
@@ -285,10 +287,11 @@ def check_unchanged(runner, records, todo):
                 print(*('\t'.join(case) for case in bad[:20]), sep='\n')
                 die('tests fail without any mutation')
             for test in batch:
-                records.add('unchanged', (guest + ': ' if guest else '') + test, result='pass')
+                records.add('unchanged', (guest + ': ' if guest else '') + test, result='pass',
+                            test=seconds)
 
 
-def run_mutant(runner, broken, mutant):
+def run_mutant(runner, broken, mutant, unchanged):
     """Returns the result, and the seconds that building and testing took."""
     t0 = time.monotonic()
     if not mutant.expect:
@@ -298,7 +301,7 @@ def run_mutant(runner, broken, mutant):
     try:
         runner.build()
         t1 = time.monotonic()
-        cases = runner.run(mutant.guest, [mutant.expect])
+        cases = runner.run(mutant.guest, [mutant.expect], unchanged)
     except subprocess.CalledProcessError:
         return 'ESCAPED: does not build, or no test ran', 0, 0
     failed = sum(case[0] == 'fail' for case in cases)
@@ -321,7 +324,8 @@ def run_place(place, todo, broken, records, piece):
             say(content_of(broken.log).decode(errors='replace')[-2000:])
             die('the code does not build, or no test ran')
         for mutant in todo:
-            result, build, test = run_mutant(runner, broken, mutant)
+            unchanged = records.of('unchanged', mutant.runs)
+            result, build, test = run_mutant(runner, broken, mutant, unchanged and unchanged.get('test'))
             records.add(mutant.name, mutant.patch, result=result, piece=piece, build=build,
                         test=test)
             print(f'{mutant.name:34} {mutant.runs:52} {result} ({build} + {test} s)', flush=True)
