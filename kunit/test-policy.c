@@ -418,6 +418,31 @@ static void all_dirty_needs_no_backend(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_SET_FEATURE], 0);
 }
 
+/* Nobody says how small leaves are: the driver does, or else they are pages */
+static void a_read_without_backend_is_aligned_too(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned long small = SZ_64K;
+
+	rig->hd = hwm_domain_new(rig->hw);
+	rig->hd->domain.owner = &other_ops;
+	rig_map(rig, 0, 2 * rig->medium, rig->medium, true);
+	KUNIT_ASSERT_EQ(test, set_policy(rig, test, degrade), 0);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+
+	rig->hd->domain.pgsize_bitmap = small | SZ_2M;
+	KUNIT_EXPECT_EQ(test,
+			rig_read_as(rig, test, small, 3 * small - 1, PAGE_SIZE,
+				    0), 0);
+	KUNIT_EXPECT_EQ(test,
+			rig_read_as(rig, test, PAGE_SIZE, small - 1, PAGE_SIZE,
+				    0), -EINVAL);
+	rig->hd->domain.pgsize_bitmap = 0;
+	KUNIT_EXPECT_EQ(test,
+			rig_read_as(rig, test, PAGE_SIZE, small - 1, PAGE_SIZE,
+				    0), 0);
+}
+
 /* The domain and the device are the test's; @would is compared, then it is tried */
 static void expect_verdict(struct kunit *test, struct hwm_domain *hd,
 			   struct hwm_device *dev, int verdict, int mode,
@@ -680,6 +705,7 @@ static struct kunit_case policy_cases[] = {
 	KUNIT_CASE(an_unknown_policy_is_refused),
 	KUNIT_CASE(what_is_never_tracked_has_no_policy),
 	KUNIT_CASE_PARAM(all_dirty_needs_no_backend, rig_kinds),
+	KUNIT_CASE(a_read_without_backend_is_aligned_too),
 	KUNIT_CASE(what_an_attach_would_do_is_known_before),
 	KUNIT_CASE(caveats_are_foreseen),
 	KUNIT_CASE(a_nested_child_answers_for_its_parent),

@@ -6,6 +6,8 @@
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 
 #include "../priv.h"
 #include "rig.h"
@@ -481,8 +483,172 @@ static void a_stop_and_a_start_during_a_read_end_it(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_CLEAR], 0);
 		rig_expect_mode(rig, IOMMU_DIRTY_MODE_EXACT,
 				IOMMU_DIRTY_REASON_NONE);
+		/* Nor does it count in the new one */
+		KUNIT_EXPECT_EQ(test, rig_query(rig->hd).reads, 0);
+		KUNIT_EXPECT_EQ(test, rig_query(rig->hd).leaves, 0);
 		KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, test), 0);
 		KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), 0);
+	}
+}
+
+/* A call by another task while the first is under way: does it wait for it? */
+struct second {
+	struct iommu_dirty_ranges ranges;
+	struct rig_ranges mapped;
+	struct rig *rig;
+	struct rig_bitmap bm;
+	struct iommu_dirty_read rd;	/* what to read; a start if it is empty */
+	enum hwm_step when;
+	bool kill;
+	struct completion done;
+	struct task_struct *task;
+	bool waited;
+	int ret;
+};
+
+static bool second_next(const struct iommu_dirty_ranges *ranges,
+			unsigned long first, unsigned long last,
+			struct iommu_dirty_range *range)
+{
+	struct second *s = container_of(ranges, struct second, ranges);
+
+	return s->mapped.ranges.next(&s->mapped.ranges, first, last, range);
+}
+
+/* The first caller has the lock for both */
+static void second_assert_stable(const struct iommu_dirty_ranges *ranges)
+{
+}
+
+static int second_call(void *data)
+{
+	struct second *s = data;
+	struct iommu_domain *domain = &s->rig->hd->domain;
+
+	allow_kernel_signal(SIGKILL);
+	s->ret = s->rd.page_size ?
+			 iommu_dirty_read(domain, s->rig->hw->test, &s->rd) :
+			 iommu_dirty_start(domain, s->rig->hw->test, &s->ranges);
+	complete(&s->done);
+	return 0;
+}
+
+static void call_in_window(struct hwm_model *hw, enum hwm_step step, bool after)
+{
+	struct second *s = hw->data;
+
+	if (step != s->when || after || s->task)
+		return;
+	s->task = kthread_create(second_call, s, "dirty-kunit");
+	KUNIT_ASSERT_FALSE(hw->test, IS_ERR(s->task));
+	get_task_struct(s->task);
+	wake_up_process(s->task);
+	s->waited = !wait_for_completion_timeout(&s->done, LONG_ENOUGH);
+	if (s->waited && s->kill) {
+		send_sig(SIGKILL, s->task, 1);
+		KUNIT_EXPECT_GT(hw->test,
+				wait_for_completion_timeout(&s->done, FOREVER),
+				0);
+	}
+}
+
+static void second_init(struct second *s, struct rig *rig, enum hwm_step when)
+{
+	memset(s, 0, sizeof(*s));
+	s->ranges.next = second_next;
+	s->ranges.assert_stable = second_assert_stable;
+	s->mapped = rig_ranges(rig->hd);
+	s->rig = rig;
+	s->when = when;
+	init_completion(&s->done);
+	rig->hw->data = s;
+	rig->hw->watch = call_in_window;
+}
+
+/* The first call is over */
+static void second_end(struct second *s)
+{
+	struct kunit *test = s->rig->hw->test;
+
+	s->rig->hw->watch = NULL;
+	KUNIT_ASSERT_NOT_NULL(test, s->task);
+	if (s->waited && !s->kill)
+		KUNIT_ASSERT_GT(test,
+				wait_for_completion_timeout(&s->done, FOREVER),
+				0);
+	put_task_struct(s->task);
+}
+
+#define KEEP IOMMU_DIRTY_READ_NO_CLEAR
+
+static void reads_that_share_a_range_take_turns(struct kunit *test)
+{
+	static const struct {
+		u32 flags;	/* of the first, of pages 64 to 127 */
+		u32 second;	/* of the second, of these pages */
+		unsigned int from;
+		unsigned int to;
+		bool waits;
+		bool kill;
+	} cases[] = {
+		{ 0, 0, 64, 127, true },
+		{ 0, 0, 0, 64, true },
+		{ 0, 0, 127, 191, true },
+		{ 0, 0, 70, 79, true },
+		{ 0, 0, 0, 191, true },
+		{ 0, 0, 0, 63, false },
+		{ 0, 0, 128, 191, false },
+		{ 0, KEEP, 64, 127, true },
+		{ KEEP, 0, 64, 127, true },
+		{ KEEP, KEEP, 64, 127, false },
+		{ 0, 0, 64, 127, true, true },
+	};
+	struct rig *rig = test->priv;
+	struct second s;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		unsigned int nr = cases[i].to - cases[i].from + 1;
+
+		second_init(&s, rig, HWM_PUBLISH);
+		KUNIT_ASSERT_EQ(test, rig_bitmap_init(&s.bm, rig->hw, nr, 0), 0);
+		s.kill = cases[i].kill;
+		s.rd = (struct iommu_dirty_read){
+			.iova = rig_page(rig, cases[i].from),
+			.last = rig_page(rig, cases[i].to + 1) - 1,
+			.page_size = rig->page,
+			.flags = cases[i].second,
+			.mapped = &s.ranges,
+			.sink = &s.bm.sink,
+		};
+		hwm_write(rig->dev, rig_page(rig, 100));
+		KUNIT_EXPECT_EQ(test,
+				rig_read(rig, rig_page(rig, 64),
+					 rig_page(rig, 128) - 1,
+					 cases[i].flags), 0);
+		second_end(&s);
+		KUNIT_EXPECT_EQ_MSG(test, s.waited, cases[i].waits, "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, s.ret, cases[i].kill ? -EINTR : 0,
+				    "case %u", i);
+		rig_bitmap_free(&s.bm);
+	}
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
+}
+
+static void starts_take_turns(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct second s;
+	unsigned int kill;
+
+	for (kill = 0; kill < 2; kill++) {
+		KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
+		second_init(&s, rig, HWM_CLEAR);
+		s.kill = kill;
+		KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), 0);
+		second_end(&s);
+		KUNIT_EXPECT_TRUE(test, s.waited);
+		KUNIT_EXPECT_EQ(test, s.ret, kill ? -EINTR : -EALREADY);
 	}
 }
 
@@ -495,6 +661,8 @@ static struct kunit_case race_cases[] = {
 	KUNIT_CASE_PARAM(publishing_keeps_nobody_from_attaching, rig_kinds),
 	KUNIT_CASE_PARAM(a_stop_during_a_read_ends_it, rig_kinds),
 	KUNIT_CASE_PARAM(a_stop_and_a_start_during_a_read_end_it, rig_kinds),
+	KUNIT_CASE_PARAM(reads_that_share_a_range_take_turns, rig_kinds),
+	KUNIT_CASE_PARAM(starts_take_turns, rig_kinds),
 	KUNIT_CASE_PARAM_ATTR(nothing_is_lost_to_dma_during_reads, rig_kinds,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM_ATTR(nothing_is_lost_to_devices_that_come_and_go,

@@ -206,7 +206,7 @@ static int publisher_add(struct publisher *pub, unsigned long first,
 		off = first - pub->base;
 		nr = min(last - first, out_bits - 1 - off) + 1;
 		bitmap_set(pub->out, off, nr);
-		pub->used = max(pub->used, off + nr);
+		pub->used = off + nr;
 		if (last - first < nr)
 			return 0;
 		first += nr;
