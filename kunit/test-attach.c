@@ -427,6 +427,9 @@ static void a_nested_child_counts_for_its_parent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 2);
 	KUNIT_EXPECT_EQ(test, rig_start(child, test), -EOPNOTSUPP);
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	KUNIT_EXPECT_EQ(test, iommu_dirty_read(&child->domain, test,
+					       &(struct iommu_dirty_read){}),
+			-EOPNOTSUPP);
 	expect_recorded(rig, dev, IOMMU_NO_PASID);
 	expect_recorded(rig, dev, IOMMU_NO_PASID);
 	KUNIT_EXPECT_EQ(test, rig_attach(child, unable), -EINVAL);

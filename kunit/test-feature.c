@@ -480,6 +480,12 @@ static void counters_start_from_zero(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info.flushes, flushes + 2);
 	KUNIT_EXPECT_GT(test, info.time_ns, 0);
 
+	/* A read that fails says nothing of the sizes that there are */
+	hwm_fail(rig->hw, BIT(HWM_WALK), 1, false, -EIO);
+	KUNIT_EXPECT_EQ(test, read_all(rig), -EIO);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes, rig->page);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).reads, 2);
+
 	/* A start that is refused leaves them */
 	KUNIT_ASSERT_EQ(test, rig_stop(rig->hd, test), 0);
 	hwm_fail(rig->hw, BIT(HWM_SET_FEATURE), 1, false, -EIO);

@@ -526,9 +526,11 @@ static int second_call(void *data)
 	struct iommu_domain *domain = &s->rig->hd->domain;
 
 	allow_kernel_signal(SIGKILL);
-	s->ret = s->rd.page_size ?
-			 iommu_dirty_read(domain, s->rig->hw->test, &s->rd) :
-			 iommu_dirty_start(domain, s->rig->hw->test, &s->ranges);
+	if (s->rd.page_size)
+		s->ret = iommu_dirty_read(domain, s->rig->hw->test, &s->rd);
+	else
+		s->ret = iommu_dirty_start(domain, s->rig->hw->test,
+					   &s->ranges);
 	complete(&s->done);
 	return 0;
 }
