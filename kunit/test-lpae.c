@@ -10,6 +10,7 @@
 #include <linux/io-pgtable.h>
 #include <linux/io.h>
 
+#include "../fmt-amdv1.h"
 #include "../fmt-lpae.h"
 #include "rig.h"
 
@@ -869,7 +870,29 @@ static struct kunit_suite lpae_suite = {
 	.test_cases = lpae_cases,
 };
 
+/* A root reaches as far as its entries do, and with six levels there is no end */
+static void a_root_reaches_as_far_as_its_entries(struct kunit *test)
+{
+	struct iommu_dirty_root root = { .bits = 9 };
+
+	for (root.level = 1; root.level <= 5; root.level++) {
+		unsigned long reach = BIT(12 + 9 * root.level);
+
+		KUNIT_EXPECT_TRUE(test, iommu_dirty_root_covers(&amdv1_format,
+								&root, 0));
+		KUNIT_EXPECT_TRUE(test,
+				  iommu_dirty_root_covers(&amdv1_format, &root,
+							  reach - 1));
+		KUNIT_EXPECT_FALSE(test,
+				   iommu_dirty_root_covers(&amdv1_format, &root,
+							   reach));
+	}
+	KUNIT_EXPECT_TRUE(test, iommu_dirty_root_covers(&amdv1_format, &root,
+							ULONG_MAX));
+}
+
 static struct kunit_case geometry_cases[] = {
+	KUNIT_CASE(a_root_reaches_as_far_as_its_entries),
 	KUNIT_CASE(the_models_tables_are_read),
 #ifdef CONFIG_IOMMU_IO_PGTABLE_LPAE
 	KUNIT_CASE(linuxs_tables_are_read),

@@ -49,6 +49,12 @@ our_files() {
 	checkpatch --file $(echo "$ours" | grep -v '/trace\.h$')
 	checkpatch --no-strict --file $(echo "$ours" | grep '/trace\.h$')
 }
+mutants_apply() {	# to the code as it is: each alone
+	for m in "$repo"/kunit/mutants/*.patch; do
+		patch -d "$repo" -p1 -F0 --dry-run --batch --forward <"$m" >"$work/patch" 2>&1 ||
+			echo "${m##*/} does not apply: make it again"
+	done
+}
 our_tools() {
 	find "$repo/tools" -name '*.[ch]' >"$work/tools"
 	# shellcheck disable=SC2046
@@ -149,6 +155,7 @@ gate checkpatch-tools our_tools
 gate kernel-doc kernel_doc
 gate documentation chapters
 gate spdx spdx
+gate mutants-apply mutants_apply
 gate shellcheck shell
 gate python python
 gate script-tests script_tests
