@@ -315,9 +315,12 @@ static void a_user_bitmap_does_not_wrap_around(struct kunit *test)
 	u8 data[32] = {};
 
 	user_pages(test, 1);
+	iommu_dirty_user_sink_init(&user, (void __user *)(ULONG_MAX - 15));
+	/* Refused for where it ends, whether or not a bit is there */
+	KUNIT_EXPECT_EQ(test, user.sink.publish(&user.sink, 0, data, 17),
+			-EFAULT);
 	data[16] = 1;
 	data[31] = 1;
-	iommu_dirty_user_sink_init(&user, (void __user *)(ULONG_MAX - 15));
 	KUNIT_EXPECT_EQ(test, user.sink.publish(&user.sink, 0, data, 32),
 			-EFAULT);
 	KUNIT_EXPECT_EQ(test, user.sink.publish(&user.sink, 0, data, 17),
