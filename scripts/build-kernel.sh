@@ -26,15 +26,15 @@ case $flavour in	# fragments; make's variables; image; lines and seconds of a fu
 stock)       frags='guest x86'				arch=$x86	steps=1560 secs=240 ;;
 x86)         frags='guest x86 dirty'			arch=$x86	steps=1570 secs=240 ;;
 x86-off)     frags='guest x86'				arch=$x86	steps=1560 secs=240 ;;
-x86-debug)   frags='guest x86 debug dirty kunit'	arch=$x86	steps=1900 secs=600 ;;
+x86-debug)   frags='guest x86 debug dirty kunit'	arch=$x86	steps=1650 secs=600 ;;
 x86-kcsan)   frags='guest x86 race dirty kunit'	arch=$x86	steps=1900 secs=300 ;;
-um)          frags='um dirty kunit'			arch=$um	steps=1100 secs=150 ;;
+um)          frags='um dirty kunit'			arch=$um	steps=1180 secs=150 ;;
 um-off)      frags='um'					arch=$um	steps=1100 secs=150 ;;
 stock-um)    frags='um'				arch=$um	steps=1100 secs=150 ;;
 stock-arm64) frags='guest arm64'			arch=$arm64	steps=1200 secs=240 ;;
 arm64)       frags='guest arm64 dirty'			arch=$arm64	steps=1200 secs=240 ;;
 arm64-off)   frags='guest arm64'			arch=$arm64	steps=1200 secs=240 ;;
-arm64-debug) frags='guest arm64 debug dirty kunit'	arch=$arm64	steps=1900 secs=600 ;;
+arm64-debug) frags='guest arm64 debug dirty kunit'	arch=$arm64	steps=1300 secs=600 ;;
 *) die "no flavour '$flavour'" ;;
 esac
 case $flavour in	# flavours whose objects are mostly the same

@@ -119,7 +119,7 @@ if [ "$(cat "$build/configured" 2>/dev/null)" != "$*" ]; then
 	echo "$*" >"$build/configured"
 fi
 # shellcheck disable=SC2086 # $binaries is a list of words
-run_logged "build QEMU" 1320 300 "$cache/logs/qemu-build.log" \
+run_logged "build QEMU" 1480 300 "$cache/logs/qemu-build.log" \
 	nice ninja -C "$build" -j "$J" $binaries
 rm -rf "$out.new"
 mkdir -p "$out.new"
