@@ -89,6 +89,8 @@ seed() {
 		sort -u "$from/.iommu-dirty/ever" "$tree/.iommu-dirty/ever" | while read -r f; do
 			[ ! -f "$tree/$f" ] || { cp "$tree/$f" "$tree/$f.new~" && mv -f "$tree/$f.new~" "$tree/$f"; }
 		done
+		# Tools know absolute paths, and all objects depend on one of them, objtool.
+		find "$out.part" -path '*/tools/*' -name '.*.cmd' -exec sed -i "s|$from/|$tree/|g" {} +
 		rm -f "$out.part/config.key"
 		mv "$out.part" "$out"
 		return
