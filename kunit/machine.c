@@ -368,10 +368,9 @@ static void attach(struct machine *m, int dev, int slot, int to, bool must,
 static void attach_half(struct machine *m, int dev, int to)
 {
 	int back = m->ref.devices[dev].at[0];
-	struct ref copy = m->ref;
 	int ret, want;
 
-	want = ref_attach(&copy, dev, 0, to, false, -EBUSY);
+	want = ref_attach(&m->ref, dev, 0, to, false, -EBUSY);
 	hwm_fail(m->rig.hw, BIT(HWM_ATTACH), 1, true, -EBUSY);
 	ret = call_attach(m, dev, 0, to, false);
 	hwm_fail(m->rig.hw, 0, 0, false, 0);

@@ -219,12 +219,18 @@ int ref_attach(struct ref *ref, int dev, int slot, int to, bool must, int err)
 	struct ref_device *d = &ref->devices[dev];
 	bool unasked = dev == ref->mute_device;
 	int from = d->at[slot];
+	bool unable = table && table->kind == REF_BACKEND &&
+		      (unasked || !(pair_flags(ref, dev, table) & RECORD));
 
-	if (table && table->kind == REF_BACKEND && !must &&
-	    !attached_to(ref, dev, slot, table) &&
-	    (unasked || !(pair_flags(ref, dev, table) & RECORD)) &&
+	if (unable && !must && !attached_to(ref, dev, slot, table) &&
 	    refuses(table))
 		return -EINVAL;
+	/* It may have written before the driver gave up */
+	if (err && err != -EINVAL && unable &&
+	    table->mode == IOMMU_DIRTY_MODE_EXACT) {
+		table->mode = IOMMU_DIRTY_MODE_ALL_DIRTY;
+		table->reason = IOMMU_DIRTY_REASON_DEVICE;
+	}
 	if (err)
 		return err;
 

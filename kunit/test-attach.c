@@ -340,6 +340,44 @@ static void an_attach_that_fails_changes_nothing(struct kunit *test)
 	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
 }
 
+/* Its driver gave up when it was live already, and it wrote */
+static void a_failed_attach_of_what_cannot_record_makes_all_dirty(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_device *able = hwm_device_new(rig->hw);
+	struct hwm_device *unable = device_with(rig, 0);
+
+	KUNIT_ASSERT_EQ(test,
+			iommu_dirty_set_policy(&rig->hd->domain, test,
+					       IOMMU_DIRTY_POLICY_DEGRADE), 0);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+
+	/* It does not fit, so it was never live; and one whose writes are recorded */
+	hwm_fail(rig->hw, BIT(HWM_ATTACH), 1, false, -EINVAL);
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, unable), -EINVAL);
+	hwm_fail(rig->hw, BIT(HWM_ATTACH), 1, true, -EBUSY);
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, able), -EBUSY);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_EXACT, IOMMU_DIRTY_REASON_NONE);
+	hwm_device_free(able);
+
+	hwm_fail(rig->hw, BIT(HWM_ATTACH), 1, true, -EBUSY);
+	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, unable), -EBUSY);
+	KUNIT_EXPECT_EQ(test, hwm_write(unable, rig_page(rig, 3)), 0);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			IOMMU_DIRTY_REASON_DEVICE);
+	KUNIT_EXPECT_EQ(test, read_all(rig), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+
+	/* A PASID alike */
+	KUNIT_EXPECT_EQ(test, rig_stop(rig->hd, test), 0);
+	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), 0);
+	hwm_fail(rig->hw, BIT(HWM_ATTACH), 1, true, -EBUSY);
+	KUNIT_EXPECT_EQ(test, set_pasid(rig->hd, unable, NULL), -EBUSY);
+	rig_expect_mode(rig, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			IOMMU_DIRTY_REASON_DEVICE);
+	hwm_device_free(unable);
+}
+
 static void a_device_that_moves_is_in_one_place(struct kunit *test)
 {
 	struct rig *rig = test->priv;
@@ -529,6 +567,7 @@ static struct kunit_case attach_cases[] = {
 			 rig_kinds),
 	KUNIT_CASE(an_attach_that_must_not_fail_is_harmless_if_capable),
 	KUNIT_CASE(an_attach_that_fails_changes_nothing),
+	KUNIT_CASE(a_failed_attach_of_what_cannot_record_makes_all_dirty),
 	KUNIT_CASE(a_device_that_moves_is_in_one_place),
 	KUNIT_CASE(a_device_that_is_released_is_forgotten),
 	KUNIT_CASE(a_device_that_goes_waits_for_no_other_domain),

@@ -162,6 +162,21 @@ static int admit(struct iommu_dirty_domain *dd,
 	return -EINVAL;
 }
 
+/*
+ * A device may be live in the domain when its driver gives up, until the core puts
+ * it elsewhere. Only -EINVAL, that the two do not fit, says that it never was. What
+ * one that cannot record writes meanwhile is nowhere.
+ */
+static void attach_failed(struct iommu_dirty_domain *dd,
+			  const struct iommu_dirty_attachment *at, int err)
+{
+	lockdep_assert_held_write(&dd->attach_lock);
+	if (err != -EINVAL && dd->mode == IOMMU_DIRTY_MODE_EXACT &&
+	    !records(&at->caps))
+		iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
+				     IOMMU_DIRTY_REASON_DEVICE);
+}
+
 /* Both or either may be NULL, and they may be the same */
 static void lock_both(struct iommu_dirty_domain *a,
 		      struct iommu_dirty_domain *b)
@@ -240,7 +255,8 @@ int __iommu_dirty_attach_dev(struct iommu_domain *domain, struct device *dev,
 			drop_attachment(old_at);
 		if (at)
 			add_attachment(dd, at);
-	} else {
+	} else if (at) {
+		attach_failed(dd, at, ret);
 		kfree(at);
 	}
 	unlock_both(dd, old);
@@ -286,7 +302,8 @@ int __iommu_dirty_set_dev_pasid(struct iommu_domain *domain,
 			drop_attachment(old_at);
 		if (at)
 			add_attachment(dd, at);
-	} else {
+	} else if (at) {
+		attach_failed(dd, at, ret);
 		kfree(at);
 	}
 	unlock_both(dd, old_dd);
