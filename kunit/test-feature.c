@@ -361,6 +361,38 @@ static void a_starter_that_is_killed_gives_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).dirty, 1);
 }
 
+static void kill_in_first_flush(struct hwm_model *hw, enum hwm_step step,
+				bool after)
+{
+	if (step == HWM_FLUSH && after && hw->calls[HWM_FLUSH] == 1)
+		send_sig(SIGKILL, current, 1);
+}
+
+static void a_reader_that_is_killed_walks_no_further(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_model *hw = rig->hw;
+	int ret;
+
+	/* In the chunks that follow there is nothing to publish */
+	rig_map(rig, rig->at.edge, rig->at.edge_size, rig->page, true);
+	rig_map(rig, rig->at.tail, rig->at.tail_size, rig->page, true);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	hwm_write(rig->dev, rig_page(rig, 0));
+
+	hw->calls[HWM_FLUSH] = 0;
+	hw->calls[HWM_CLEAR] = 0;
+	hw->watch = kill_in_first_flush;
+	allow_kernel_signal(SIGKILL);
+	ret = rig_read(rig, 0, rig->at.last, 0);
+	disallow_signal(SIGKILL);
+	flush_signals(current);
+	hw->watch = NULL;
+	KUNIT_EXPECT_EQ(test, ret, -EINTR);
+	KUNIT_EXPECT_EQ(test, hw->calls[HWM_CLEAR], 1);
+	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->at.last, 0), 0);
+}
+
 /* What is mapped, and something that happens when a start asks for the next part */
 struct meddler {
 	struct iommu_dirty_ranges ranges;
@@ -534,6 +566,7 @@ static struct kunit_case feature_cases[] = {
 	KUNIT_CASE_PARAM(a_start_that_cannot_clean_is_undone, rig_kinds),
 	KUNIT_CASE(a_start_that_cannot_be_undone_says_all_dirty),
 	KUNIT_CASE_PARAM(a_starter_that_is_killed_gives_up, rig_kinds),
+	KUNIT_CASE_PARAM(a_reader_that_is_killed_walks_no_further, rig_kinds),
 	KUNIT_CASE_PARAM(an_incapable_device_may_come_while_a_start_cleans,
 			 rig_kinds),
 	KUNIT_CASE(what_is_mapped_has_to_stay_so),
