@@ -675,6 +675,7 @@ static void the_last_call_says_that_it_is_gone(struct kunit *test)
 	struct ear *ear = ear_new(rig), *second = ear_listening(rig);
 	DECLARE_COMPLETION_ONSTACK(hold);
 	unsigned int n = 0;
+	u64 seq;
 
 	ear->hold = &hold;
 	KUNIT_ASSERT_EQ(test, listen(ear), 0);
@@ -682,6 +683,7 @@ static void the_last_call_says_that_it_is_gone(struct kunit *test)
 	KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&ear->told, 20 * HZ),
 			0);
 	KUNIT_ASSERT_EQ(test, rig_attach(home, rig->dev), 0);
+	seq = rig_query(hd).seq;
 	hwm_domain_free(hd);
 	rig->hd = home;
 	complete_all(&hold);
@@ -691,6 +693,9 @@ static void the_last_call_says_that_it_is_gone(struct kunit *test)
 	iommu_dirty_notifier_sync(&ear->nb);
 	KUNIT_EXPECT_TRUE(test, ear->events & IOMMU_DIRTY_EVENT_GONE);
 	KUNIT_EXPECT_TRUE(test, second->events & IOMMU_DIRTY_EVENT_GONE);
+	/* With all that goes with it: one change, and one call more */
+	KUNIT_EXPECT_TRUE(test, second->events & IOMMU_DIRTY_EVENT_MODE);
+	KUNIT_EXPECT_EQ(test, second->info.seq, seq + 1);
 	KUNIT_EXPECT_EQ(test, (int)second->info.mode, IOMMU_DIRTY_MODE_OFF);
 	KUNIT_EXPECT_STREQ(test, second->info.backend, "");
 	KUNIT_EXPECT_EQ(test, second->info.attached, 0);

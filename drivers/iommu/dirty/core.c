@@ -289,8 +289,24 @@ struct iommu_dirty_domain *iommu_dirty_own_state(struct iommu_domain *domain)
 	return dd->domain == domain ? dd : ERR_PTR(-EOPNOTSUPP);
 }
 
+/* The one place where the mode changes. Return: does it? */
+static bool change_mode(struct iommu_dirty_domain *dd,
+			enum iommu_dirty_mode mode,
+			enum iommu_dirty_reason reason)
+{
+	lockdep_assert_held(&dd->attach_lock);
+
+	if (dd->mode == mode)
+		return false;
+	trace_iommu_dirty_mode(dd, mode, reason);
+	WRITE_ONCE(dd->reason, reason);
+	WRITE_ONCE(dd->mode, mode);
+	return true;
+}
+
 void __iommu_dirty_domain_free(struct iommu_domain *domain)
 {
+	enum iommu_dirty_events events = IOMMU_DIRTY_EVENT_GONE;
 	struct iommu_dirty_domain *dd = domain->dirty;
 	struct iommu_dirty_attachment *at, *next;
 
@@ -313,11 +329,13 @@ void __iommu_dirty_domain_free(struct iommu_domain *domain)
 		kfree(at);
 	}
 	dd->nr_attachments = 0;
-	iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_OFF, IOMMU_DIRTY_REASON_NONE);
+	/* One change, told in one call, which is the last */
+	if (change_mode(dd, IOMMU_DIRTY_MODE_OFF, IOMMU_DIRTY_REASON_NONE))
+		events |= IOMMU_DIRTY_EVENT_MODE;
 	unbind_backend(dd);
 	up_write(&dd->attach_lock);
 
-	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_GONE);
+	iommu_dirty_post(dd, events);
 	iommu_dirty_state_put(dd);
 }
 EXPORT_SYMBOL_GPL(__iommu_dirty_domain_free);
@@ -401,19 +419,12 @@ int iommu_dirty_device_capable(struct device *dev)
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_device_capable);
 
-/* The one place where the mode changes */
 void iommu_dirty_set_mode(struct iommu_dirty_domain *dd,
 			  enum iommu_dirty_mode mode,
 			  enum iommu_dirty_reason reason)
 {
-	lockdep_assert_held(&dd->attach_lock);
-
-	if (dd->mode == mode)
-		return;
-	trace_iommu_dirty_mode(dd, mode, reason);
-	WRITE_ONCE(dd->reason, reason);
-	WRITE_ONCE(dd->mode, mode);
-	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_MODE);
+	if (change_mode(dd, mode, reason))
+		iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_MODE);
 }
 
 /* The one place where the policy changes */
