@@ -14,72 +14,75 @@
 
 /* "Sv39: Page-Based 39-bit Virtual-Memory System", "Addressing and Memory Protection" */
 enum {
-	PTE_VALID = 1 << 0,
-	PTE_READ = 1 << 1,
-	PTE_WRITE = 1 << 2,
-	PTE_EXECUTE = 1 << 3,
-	PTE_USER = 1 << 4,	/* "Guest Physical Address Translation": set in every leaf */
-	PTE_ACCESSED = 1 << 6,
-	PTE_DIRTY = 1 << 7,
+	RISCV_PTE_VALID = 1 << 0,
+	RISCV_PTE_READ = 1 << 1,
+	RISCV_PTE_WRITE = 1 << 2,
+	RISCV_PTE_EXECUTE = 1 << 3,
+	/* "Guest Physical Address Translation": set in every leaf */
+	RISCV_PTE_USER = 1 << 4,
+	RISCV_PTE_ACCESSED = 1 << 6,
+	RISCV_PTE_DIRTY = 1 << 7,
 };
 
-#define PTE_PPN		0x003ffffffffffc00ULL	/* bits 53 to 10 */
-#define PTE_NAPOT	0x8000000000000000ULL	/* "Svnapot": bit 63 */
-#define PTE_NAPOT_64K	(8 << 10)		/* there: ppn[3:0] is 1000 */
+#define RISCV_PTE_PPN	0x003ffffffffffc00ULL	/* bits 53 to 10 */
+#define RISCV_PTE_NAPOT	0x8000000000000000ULL	/* "Svnapot": bit 63 */
+#define RISCV_PTE_NAPOT_64K	(8 << 10)		/* there: ppn[3:0] is 1000 */
 
 static u64 ppn(phys_addr_t pa)
 {
-	return (pa >> 12) << 10 & PTE_PPN;
+	return (pa >> 12) << 10 & RISCV_PTE_PPN;
 }
 
 /* A, D and U are reserved in an entry that points to a table */
 static u64 table_entry(phys_addr_t table, unsigned int level)
 {
-	return ppn(table) | PTE_VALID;
+	return ppn(table) | RISCV_PTE_VALID;
 }
 
 static u64 leaf_entry(phys_addr_t pa, unsigned int level, bool writable)
 {
-	return ppn(pa) | PTE_VALID | PTE_READ | PTE_USER | PTE_ACCESSED |
-	       (writable ? PTE_WRITE | PTE_DIRTY : 0);
+	return ppn(pa) | RISCV_PTE_VALID | RISCV_PTE_READ | RISCV_PTE_USER |
+	       RISCV_PTE_ACCESSED |
+	       (writable ? RISCV_PTE_WRITE | RISCV_PTE_DIRTY : 0);
 }
 
 static phys_addr_t table_addr(u64 entry)
 {
-	return (entry & PTE_PPN) >> 10 << 12;
+	return (entry & RISCV_PTE_PPN) >> 10 << 12;
 }
 
 static bool is_leaf(u64 entry, unsigned int level)
 {
-	return entry & (PTE_READ | PTE_EXECUTE);
+	return entry & (RISCV_PTE_READ | RISCV_PTE_EXECUTE);
 }
 
 /* Writable but not readable is reserved; there is nothing below the last level */
 static bool present(u64 entry, unsigned int level)
 {
-	if (!(entry & PTE_VALID) || (entry & (PTE_READ | PTE_WRITE)) == PTE_WRITE)
+	if (!(entry & RISCV_PTE_VALID) ||
+	    (entry & (RISCV_PTE_READ | RISCV_PTE_WRITE)) == RISCV_PTE_WRITE)
 		return false;
-	return is_leaf(entry, level) ? entry & PTE_USER : level > 1;
+	return is_leaf(entry, level) ? entry & RISCV_PTE_USER : level > 1;
 }
 
 static bool writable(u64 entry)
 {
-	return entry & PTE_WRITE;
+	return entry & RISCV_PTE_WRITE;
 }
 
 static bool dirty(u64 entry)
 {
-	return entry & PTE_DIRTY;
+	return entry & RISCV_PTE_DIRTY;
 }
 
 static u64 accessed(u64 entry)
 {
-	return entry | PTE_ACCESSED;
+	return entry | RISCV_PTE_ACCESSED;
 }
 
 static u64 written(u64 entry)
 {
-	return entry | PTE_DIRTY;
+	return entry | RISCV_PTE_DIRTY;
 }
 
 /* 16 entries that are all the same; of the last level only */
@@ -90,12 +93,12 @@ static unsigned int run_bits(unsigned int level)
 
 static u64 run_entry(u64 entry, unsigned int level, unsigned int bits)
 {
-	return entry | PTE_NAPOT | PTE_NAPOT_64K;
+	return entry | RISCV_PTE_NAPOT | RISCV_PTE_NAPOT_64K;
 }
 
 static bool is_run(u64 entry)
 {
-	return entry & PTE_NAPOT;
+	return entry & RISCV_PTE_NAPOT;
 }
 
 #define RISCV_FORMAT(levels) {						\
