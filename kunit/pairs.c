@@ -357,12 +357,14 @@ static void take(struct pair_run *r, struct pair_bitmap *bm, unsigned int owner)
 }
 
 static void begin_read(struct pair_run *r, struct pair_bitmap *bm,
-		       struct pair_ask *q, unsigned int owner)
+		       struct pair_ask *q, unsigned int owner, bool clears)
 {
 	unsigned int i;
 
 	guard(spinlock)(&r->lock);
 	ask(r, q, owner);
+	bm->owner = owner;
+	bm->clears = clears;
 	bm->begun++;
 	if (!bm->readers++)
 		bitmap_zero(bm->may, r->nbits);
@@ -372,6 +374,22 @@ static void begin_read(struct pair_run *r, struct pair_bitmap *bm,
 		if (page->mapped && hwm_recorded(r->hd, page->iova))
 			bitmap_set(bm->may, page->bit, page->nbits);
 	}
+}
+
+/* Has a read of the owner's published the page, and not returned? */
+static bool is_published(const struct pair_run *r, unsigned int owner,
+			 unsigned int bit)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(r->own); i++) {
+		const struct pair_bitmap *own = &r->own[i];
+
+		if (own->readers && own->clears && own->owner == owner &&
+		    test_bit(bit, own->bits))
+			return true;
+	}
+	return test_bit(bit, r->shared[owner].bits);
 }
 
 /*
@@ -397,7 +415,7 @@ static void check_complete(struct pair_run *r, const struct pair_ask *q,
 				continue;
 			if (p->copy[n] < q->version[n] &&
 			    !test_bit(page->own, seen) &&
-			    !test_bit(page->own, r->shared[q->owner].bits))
+			    !is_published(r, q->owner, page->own))
 				wrong(r, "a read does not report page %u, written before",
 				      n);
 		}
@@ -430,7 +448,7 @@ int pair_read(struct pair_run *r, unsigned int owner, enum pair_reading how)
 	if (part)
 		sink.skip = (r->chunk - r->first) >> shift;
 	scoped_guard(rwsem_read, &r->hd->map_lock) {
-		begin_read(r, sink.bm, &q, owner);
+		begin_read(r, sink.bm, &q, owner, how != PAIR_PEEKS);
 		ret = iommu_dirty_read(&r->hd->domain, pair_owner(r, owner),
 				       &rd);
 	}

@@ -95,12 +95,16 @@ struct pair_promise {
  * @may: what a read that is under way may set
  * @readers: reads under way
  * @begun: reads that have begun
+ * @owner: who reads to it
+ * @clears: the read that is under way makes clean what it publishes
  */
 struct pair_bitmap {
 	unsigned long bits[BITS_TO_LONGS(PAIR_BITS)];
 	unsigned long may[BITS_TO_LONGS(PAIR_BITS)];
 	unsigned int readers;
 	unsigned int begun;
+	unsigned int owner;
+	bool clears;
 };
 
 struct pair_run;
