@@ -24,7 +24,7 @@ static void with_oracle(struct crew *crew, const unsigned long *copied,
 {
 	struct hwm_domain *hd = crew->shared;
 
-	guard(spinlock)(&hd->hw->lock);
+	guard(hwm_lock)(&hd->hw->lock);
 	if (stale)
 		oracle_stale(&hd->oracle, stale, crew->user.nbits);
 	else
@@ -50,7 +50,7 @@ void crew_take(struct machine *m)
 	struct crew_user *u = user_of(m);
 	unsigned long i;
 
-	guard(spinlock)(&u->lock);
+	guard(hwm_lock)(&u->lock);
 	for (i = 0; i < BITS_TO_LONGS(u->nbits); i++)
 		if (READ_ONCE(u->bits[i]))
 			u->taken[i] |= xchg(&u->bits[i], 0);
@@ -59,7 +59,7 @@ void crew_take(struct machine *m)
 
 bool crew_is_on(struct crew *crew)
 {
-	guard(spinlock)(&crew->user.lock);
+	guard(hwm_lock)(&crew->user.lock);
 	return crew->user.on;
 }
 
@@ -80,14 +80,14 @@ int crew_start(struct machine *m)
 	int ret;
 
 	guard(rwsem_read)(&m->crew->shared->map_lock);
-	scoped_guard(spinlock, &u->lock) {
+	scoped_guard(hwm_lock, &u->lock) {
 		on = u->on;
 		stops = u->stops;
 		stopping = u->stopping;
 	}
 	ret = iommu_dirty_start(&m->crew->shared->domain, &u->owner,
 				&mapped.ranges);
-	scoped_guard(spinlock, &u->lock) {
+	scoped_guard(hwm_lock, &u->lock) {
 		stands = !stopping && stops == u->stops;
 		if (stands && (!ret || ret == -EALREADY)) {
 			u->on = true;
@@ -104,13 +104,13 @@ int crew_stop(struct machine *m)
 	struct crew_user *u = user_of(m);
 	int ret;
 
-	scoped_guard(spinlock, &u->lock) {
+	scoped_guard(hwm_lock, &u->lock) {
 		u->stops++;
 		u->stopping++;
 		u->on = false;
 	}
 	ret = rig_stop(m->crew->shared, &u->owner);
-	guard(spinlock)(&u->lock);
+	guard(hwm_lock)(&u->lock);
 	u->stopping--;
 	return ret;
 }
@@ -184,14 +184,14 @@ int crew_read(struct machine *m, unsigned long first, unsigned long last,
 
 	sink.skip = rd.iova / align;
 	guard(rwsem_read)(&m->crew->shared->map_lock);
-	scoped_guard(spinlock, &u->lock) {
+	scoped_guard(hwm_lock, &u->lock) {
 		on = u->on;
 		stops = u->stops;
 		u->readers++;
 		with_oracle(m->crew, NULL, m->must);
 	}
 	ret = iommu_dirty_read(&m->crew->shared->domain, &u->owner, &rd);
-	scoped_guard(spinlock, &u->lock) {
+	scoped_guard(hwm_lock, &u->lock) {
 		on = on && stops == u->stops;
 		if (on)
 			lost = missing(m, rd.iova / m->rig.page,

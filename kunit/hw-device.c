@@ -126,7 +126,7 @@ bool hwm_recorded(struct hwm_domain *hd, unsigned long iova)
 	unsigned int i, level, nr;
 	u64 *entry;
 
-	guard(spinlock)(&hd->hw->lock);
+	guard(hwm_lock)(&hd->hw->lock);
 	entry = hwm_find_leaf(hd, iova, &level);
 	if (!entry)
 		return false;

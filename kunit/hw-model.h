@@ -18,6 +18,7 @@
 #ifndef __IOMMU_DIRTY_KUNIT_HW_MODEL_H
 #define __IOMMU_DIRTY_KUNIT_HW_MODEL_H
 
+#include <linux/cleanup.h>
 #include <kunit/test.h>
 #include <linux/device.h>
 #include <linux/iommu-dirty.h>
@@ -28,6 +29,21 @@
 #include <linux/spinlock.h>
 
 #include "oracle.h"
+
+/* A spinlock for guard(). Sparse does not know when such a lock is dropped: hide it */
+static inline void hwm_lock(spinlock_t *lock)
+{
+	spin_lock(lock);
+	__release(lock);
+}
+
+static inline void hwm_unlock(spinlock_t *lock)
+{
+	__acquire(lock);
+	spin_unlock(lock);
+}
+
+DEFINE_GUARD(hwm_lock, spinlock_t *, hwm_lock(_T), hwm_unlock(_T))
 
 struct iommu_dirty_domain;
 struct iommu_dirty_root;

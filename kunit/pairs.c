@@ -81,7 +81,7 @@ static void write_pages(struct pair_run *r, enum pair_moment when)
 {
 	unsigned int i;
 
-	guard(spinlock)(&r->lock);
+	guard(hwm_lock)(&r->lock);
 	for (i = 0; i < r->nr_pages; i++)
 		if (r->pages[i].mapped && r->pages[i].moments & BIT(when))
 			page_write(r, i);
@@ -258,7 +258,7 @@ int pair_start(struct pair_run *r, unsigned int owner)
 	struct pair_ask q;
 	int ret;
 
-	scoped_guard(spinlock, &r->lock) {
+	scoped_guard(hwm_lock, &r->lock) {
 		ask(r, &q, owner);
 		begun = bm->begun;
 	}
@@ -269,7 +269,7 @@ int pair_start(struct pair_run *r, unsigned int owner)
 	 * The user copies everything now. In a new period it needs nothing of what reads
 	 * of older ones have reported.
 	 */
-	guard(spinlock)(&r->lock);
+	guard(hwm_lock)(&r->lock);
 	if (!ret && begun == bm->begun)
 		bitmap_zero(bm->bits, r->nbits);
 	if (!ret || ret == -EALREADY)
@@ -285,7 +285,7 @@ int pair_stop(struct pair_run *r, unsigned int owner)
 	unsigned int i, stops;
 	int ret;
 
-	scoped_guard(spinlock, &r->lock) {
+	scoped_guard(hwm_lock, &r->lock) {
 		r->stops[owner]++;
 		r->stopping[owner]++;
 		stops = stops_of(r, ANY_OWNER);
@@ -299,7 +299,7 @@ int pair_stop(struct pair_run *r, unsigned int owner)
 	}
 	ret = iommu_dirty_stop(&r->hd->domain, pair_owner(r, owner));
 
-	guard(spinlock)(&r->lock);
+	guard(hwm_lock)(&r->lock);
 	r->stopping[owner]--;
 	if (ret && stops == stops_of(r, ANY_OWNER) &&
 	    !stopping(r, ANY_OWNER))
@@ -361,7 +361,7 @@ static void begin_read(struct pair_run *r, struct pair_bitmap *bm,
 {
 	unsigned int i;
 
-	guard(spinlock)(&r->lock);
+	guard(hwm_lock)(&r->lock);
 	ask(r, q, owner);
 	bm->owner = owner;
 	bm->clears = clears;
@@ -453,7 +453,7 @@ int pair_read(struct pair_run *r, unsigned int owner, enum pair_reading how)
 				       &rd);
 	}
 
-	guard(spinlock)(&r->lock);
+	guard(hwm_lock)(&r->lock);
 	if (how != PAIR_PEEKS)
 		take(r, sink.bm, owner);
 	if (!ret && stands(r, &q))
@@ -481,10 +481,10 @@ u64 pair_query(struct pair_run *r)
 	struct pair_ask q;
 	int ret;
 
-	scoped_guard(spinlock, &r->lock)
+	scoped_guard(hwm_lock, &r->lock)
 		ask(r, &q, ANY_OWNER);
 	ret = iommu_dirty_query(&r->hd->domain, &info);
-	guard(spinlock)(&r->lock);
+	guard(hwm_lock)(&r->lock);
 	if (ret)
 		wrong(r, "a query returns %d", ret);
 	else if (info.mode != IOMMU_DIRTY_MODE_OFF)
@@ -499,7 +499,7 @@ static void set_mapped(struct pair_run *r, unsigned long iova,
 {
 	unsigned int i, n;
 
-	guard(spinlock)(&r->lock);
+	guard(hwm_lock)(&r->lock);
 	for (n = 0; n < r->nr_pages; n++) {
 		if (r->pages[n].iova < iova || r->pages[n].iova >= iova + size)
 			continue;

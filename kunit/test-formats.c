@@ -23,9 +23,9 @@ static void a_table_may_be_anywhere(struct kunit *test)
 	for (bit = 12; bit < 52; bit++) {
 		u64 address = BIT_ULL(bit);
 
-		KUNIT_EXPECT_EQ(test, vtd_ss_table(address | ~ADDRESS), address);
-		KUNIT_EXPECT_EQ(test, x86_table(address | ~ADDRESS), address);
-		KUNIT_EXPECT_EQ(test, amdv1_table(address | ~ADDRESS), address);
+		KUNIT_EXPECT_EQ(test, vtd_ss_format.table(address | ~ADDRESS), address);
+		KUNIT_EXPECT_EQ(test, x86_format.table(address | ~ADDRESS), address);
+		KUNIT_EXPECT_EQ(test, amdv1_format.table(address | ~ADDRESS), address);
 	}
 }
 
@@ -35,9 +35,9 @@ static void an_entry_that_is_not_present_is_nothing(struct kunit *test)
 
 	for (level = 1; level <= 5; level++) {
 		/* R and W; P; PR */
-		KUNIT_EXPECT_EQ(test, (int)vtd_ss_kind(~3ULL, level), NONE);
-		KUNIT_EXPECT_EQ(test, (int)x86_kind(~1ULL, level), NONE);
-		KUNIT_EXPECT_EQ(test, (int)amdv1_kind(~1ULL, level), NONE);
+		KUNIT_EXPECT_EQ(test, (int)vtd_ss_format.kind(~3ULL, level), NONE);
+		KUNIT_EXPECT_EQ(test, (int)x86_format.kind(~1ULL, level), NONE);
+		KUNIT_EXPECT_EQ(test, (int)amdv1_format.kind(~1ULL, level), NONE);
 	}
 }
 
@@ -46,19 +46,19 @@ static void a_leaf_is_what_its_bits_say(struct kunit *test)
 	const u64 vtd = ADDRESS | 0x1, x86 = ADDRESS | 0x1, amd = ADDRESS | 0x1;
 	unsigned int level;
 
-	KUNIT_EXPECT_EQ(test, (int)vtd_ss_kind(vtd, 1), LEAF);
-	KUNIT_EXPECT_EQ(test, (int)x86_kind(x86, 1), LEAF);
+	KUNIT_EXPECT_EQ(test, (int)vtd_ss_format.kind(vtd, 1), LEAF);
+	KUNIT_EXPECT_EQ(test, (int)x86_format.kind(x86, 1), LEAF);
 	for (level = 2; level <= 3; level++) {
-		KUNIT_EXPECT_EQ(test, (int)vtd_ss_kind(vtd, level), TABLE);
-		KUNIT_EXPECT_EQ(test, (int)vtd_ss_kind(vtd | BIT(7), level), LEAF);
-		KUNIT_EXPECT_EQ(test, (int)x86_kind(x86, level), TABLE);
-		KUNIT_EXPECT_EQ(test, (int)x86_kind(x86 | BIT(7), level), LEAF);
+		KUNIT_EXPECT_EQ(test, (int)vtd_ss_format.kind(vtd, level), TABLE);
+		KUNIT_EXPECT_EQ(test, (int)vtd_ss_format.kind(vtd | BIT(7), level), LEAF);
+		KUNIT_EXPECT_EQ(test, (int)x86_format.kind(x86, level), TABLE);
+		KUNIT_EXPECT_EQ(test, (int)x86_format.kind(x86 | BIT(7), level), LEAF);
 	}
 	/* Next Level, bits 11 to 9: 0 and 7 are leaves of any level */
 	for (level = 1; level <= 6; level++) {
-		KUNIT_EXPECT_EQ(test, (int)amdv1_kind(amd, level), LEAF);
-		KUNIT_EXPECT_EQ(test, (int)amdv1_kind(amd | 7 << 9, level), LEAF);
-		KUNIT_EXPECT_EQ(test, (int)amdv1_kind(amd | level << 9, 6), TABLE);
+		KUNIT_EXPECT_EQ(test, (int)amdv1_format.kind(amd, level), LEAF);
+		KUNIT_EXPECT_EQ(test, (int)amdv1_format.kind(amd | 7 << 9, level), LEAF);
+		KUNIT_EXPECT_EQ(test, (int)amdv1_format.kind(amd | level << 9, 6), TABLE);
 	}
 }
 
@@ -67,13 +67,13 @@ static void only_the_dirty_bit_is_dirty(struct kunit *test)
 	unsigned int bit;
 
 	for (bit = 0; bit < 64; bit++) {
-		KUNIT_EXPECT_EQ(test, vtd_ss_dirty(BIT_ULL(bit)), bit == 9);
-		KUNIT_EXPECT_EQ(test, x86_dirty(BIT_ULL(bit)), bit == 6);
-		KUNIT_EXPECT_EQ(test, amdv1_dirty(BIT_ULL(bit)), bit == 6);
+		KUNIT_EXPECT_EQ(test, vtd_ss_format.dirty(BIT_ULL(bit)), bit == 9);
+		KUNIT_EXPECT_EQ(test, x86_format.dirty(BIT_ULL(bit)), bit == 6);
+		KUNIT_EXPECT_EQ(test, amdv1_format.dirty(BIT_ULL(bit)), bit == 6);
 	}
-	KUNIT_EXPECT_EQ(test, vtd_ss_cleaned(~0ULL), ~BIT_ULL(9));
-	KUNIT_EXPECT_EQ(test, x86_cleaned(~0ULL), ~BIT_ULL(6));
-	KUNIT_EXPECT_EQ(test, amdv1_cleaned(~0ULL), ~BIT_ULL(6));
+	KUNIT_EXPECT_EQ(test, vtd_ss_format.cleaned(~0ULL), ~BIT_ULL(9));
+	KUNIT_EXPECT_EQ(test, x86_format.cleaned(~0ULL), ~BIT_ULL(6));
+	KUNIT_EXPECT_EQ(test, amdv1_format.cleaned(~0ULL), ~BIT_ULL(6));
 }
 
 /* The lowest clear bit from 12 on says the size, if it is one of the level's */
@@ -89,10 +89,10 @@ static void an_amd_leaf_says_its_size(struct kunit *test)
 			unsigned int want = size > smallest && size < smallest + 9 ?
 						    size - smallest : 0;
 
-			KUNIT_EXPECT_EQ_MSG(test, amdv1_run(entry, level), want,
+			KUNIT_EXPECT_EQ_MSG(test, amdv1_format.run(entry, level), want,
 					    "level %u, size %u", level, size);
 		}
-		KUNIT_EXPECT_EQ(test, amdv1_run(1 | BIT_ULL(20), level), 0);
+		KUNIT_EXPECT_EQ(test, amdv1_format.run(1 | BIT_ULL(20), level), 0);
 	}
 }
 

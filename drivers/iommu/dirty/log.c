@@ -390,13 +390,16 @@ static bool take_turn(struct reading *r)
 {
 	struct iommu_dirty_domain *dd = r->dd;
 	struct reading *other;
+	bool alone = true;
 
-	guard(spinlock)(&dd->readings_lock);
+	spin_lock(&dd->readings_lock);
 	list_for_each_entry(other, &dd->readings, node)
 		if (conflict(r->rd, other->rd))
-			return false;
-	list_add_tail(&r->node, &dd->readings);
-	return true;
+			alone = false;
+	if (alone)
+		list_add_tail(&r->node, &dd->readings);
+	spin_unlock(&dd->readings_lock);
+	return alone;
 }
 
 static void end_turn(struct reading *r)

@@ -226,13 +226,15 @@ EXPORT_SYMBOL_GPL(iommu_dirty_unregister_notifier);
 static bool is_called(const struct notifier_block *nb)
 {
 	const struct notifier_call *call;
+	bool called = false;
 
-	guard(spinlock)(&calls_lock);
+	spin_lock(&calls_lock);
 	list_for_each_entry(call, &calls, node)
-		if (call->nb == nb)
-			return !WARN(call->task == current,
-				     "a callback waits for itself\n");
-	return false;
+		if (call->nb == nb && !WARN(call->task == current,
+					    "a callback waits for itself\n"))
+			called = true;
+	spin_unlock(&calls_lock);
+	return called;
 }
 
 /**
