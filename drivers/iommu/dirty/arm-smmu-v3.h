@@ -57,8 +57,13 @@ iommu_dirty_arm_ste_2(const struct arm_smmu_domain *smmu_domain,
 #define IOMMU_DIRTY_ARM_VISIBLE static
 #define arm_smmu_driver_register(drv) platform_driver_register(drv)
 #define IOMMU_DIRTY_STE_2_USED 0
-/* Not a function: with one the compiler may allocate other registers */
-#define iommu_dirty_arm_ste_2(smmu_domain, smmu) 0
+
+static inline u64
+iommu_dirty_arm_ste_2(const struct arm_smmu_domain *smmu_domain,
+		      const struct arm_smmu_device *smmu)
+{
+	return 0;
+}
 
 static inline bool
 iommu_dirty_arm_records(const struct arm_smmu_domain *smmu_domain,
