@@ -72,13 +72,13 @@ struct iommu_dirty_counters {
  * @readings_lock: protects @readings
  * @turns: reads that wait for another one to end
  * @seq: changes so far
- * @events: those that @listeners have not been told, &enum iommu_dirty_events
- * @listeners_lock: protects what follows; innermost
+ * @events: changes that @notify has not told yet, &enum iommu_dirty_events
+ * @listeners_lock: protects the next four; innermost
  * @notifiers: called by @notify
  * @next_notifier: where @notify goes on when the notifier that it calls returns
  * @eventfds: signalled by @notify
  * @nr_eventfds: length of @eventfds
- * @notify: tells @listeners
+ * @notify: tells @notifiers and @eventfds
  * @count: counters
  */
 struct iommu_dirty_domain {
