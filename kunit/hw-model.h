@@ -472,7 +472,6 @@ enum hwm_habit {
  * struct hwm_upstream - how the driver with upstream's operations behaves
  * @ops: its domains' operations
  * @habit: whose it is like
- * @record_itself: it records with iova_bitmap_set()
  * @joins: it records dirty neighbours as one
  * @clears_behind: it clears a page more than asked for, and records that
  * @clears_before: it begins to clear a page before what was asked, and records that
@@ -495,7 +494,6 @@ enum hwm_habit {
 struct hwm_upstream {
 	struct iommu_domain_ops ops;
 	enum hwm_habit habit;
-	bool record_itself;
 	bool joins;
 	bool clears_behind;
 	bool clears_before;

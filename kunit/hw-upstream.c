@@ -5,7 +5,6 @@
  * the leaf that they met, also when they began in its middle, and note from there on
  * as many bytes as the leaf has. They differ in what they do where nothing is mapped.
  */
-#include <linux/iova_bitmap.h>
 #include <linux/kernel.h>
 
 #include "load-point.h"
@@ -201,13 +200,8 @@ static int read_and_clear_dirty(struct iommu_domain *domain, unsigned long iova,
 	    find_place(hd, iova - SZ_4K, &place))
 		iova -= SZ_4K;
 	pass = (struct pass){ hd, iova, end, clear };
-	for (find_dirty(&pass); next_note(&pass, &note);) {
-		if (hwm_upstream.record_itself)
-			iova_bitmap_set(dirty->bitmap, note.iova, note.length);
-		else
-			iommu_dirty_bitmap_record(dirty, note.iova,
-						  note.length);
-	}
+	for (find_dirty(&pass); next_note(&pass, &note);)
+		iommu_dirty_bitmap_record(dirty, note.iova, note.length);
 	return pass.err;
 }
 

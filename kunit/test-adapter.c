@@ -131,12 +131,6 @@ static void a_read_without_clear_clears_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, read_all(rig, 0), 0);
 }
 
-static void drivers_may_record_by_themselves(struct kunit *test)
-{
-	hwm_upstream.record_itself = true;
-	what_is_rewritten_is_reported_again(test);
-}
-
 static void a_driver_that_only_syncs_gets_a_page_size(struct kunit *test)
 {
 	struct rig *rig = test->priv;
@@ -660,7 +654,6 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(a_driver_with_upstream_operations_is_served, drivers),
 	KUNIT_CASE_PARAM(what_is_rewritten_is_reported_again, drivers),
 	KUNIT_CASE_PARAM(a_read_without_clear_clears_nothing, drivers),
-	KUNIT_CASE_PARAM(drivers_may_record_by_themselves, drivers),
 	KUNIT_CASE_PARAM(a_driver_that_only_syncs_gets_a_page_size, drivers),
 	KUNIT_CASE_PARAM(a_leaf_that_the_range_cuts_stays_dirty, drivers),
 	KUNIT_CASE_PARAM(a_page_next_to_a_dirty_one_is_cleaned, drivers),

@@ -26,7 +26,6 @@
 #include <linux/types.h>
 #include <uapi/linux/iommu-dirty.h>
 
-struct iova_bitmap;
 struct module;
 
 /* Abilities hold when all attached devices have them, caveats when any has */
@@ -431,15 +430,6 @@ static inline bool iommu_dirty_left_to_driver(bool wanted)
 	return false;
 }
 
-void __iommu_dirty_redirect(struct iova_bitmap *bitmap, unsigned long iova,
-			    size_t length);
-
-/* Is it no bitmap but the adapter's, which tags its address? */
-static inline bool iommu_dirty_redirected(const struct iova_bitmap *bitmap)
-{
-	return (unsigned long)bitmap & 1;
-}
-
 #else /* !CONFIG_IOMMU_DIRTY */
 
 static inline bool iommu_dirty_owns(const struct iommu_domain *domain)
@@ -469,16 +459,6 @@ static inline bool iommu_dirty_owns(const struct iommu_domain *domain)
 
 #define iommu_dirty_release_device(ops, dev)                             \
 	((ops)->release_device(dev))
-
-static inline bool iommu_dirty_redirected(const struct iova_bitmap *bitmap)
-{
-	return false;
-}
-
-static inline void __iommu_dirty_redirect(struct iova_bitmap *bitmap,
-					  unsigned long iova, size_t length)
-{
-}
 
 static inline void iommu_dirty_domain_free(struct iommu_domain *domain)
 {

@@ -5,8 +5,8 @@
  *
  * Those operations read and clear in one step, straight into the caller's bitmap.
  * Here they are called twice, to look (IOMMU_DIRTY_NO_CLEAR) and to clear, and what
- * they record with iova_bitmap_set() goes into the core's mask, so that the core
- * can publish in between.
+ * they record with iommu_dirty_bitmap_record() goes into the core's mask, so that the
+ * core can publish in between.
  *
  * Drivers go on by the size of each leaf from where they were asked to begin. In the
  * middle of a leaf that leads them astray. And of a leaf that the range cuts they
@@ -23,7 +23,6 @@
  * is everything, where the driver can do that.
  */
 #include <linux/export.h>
-#include <linux/iova_bitmap.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pci-ats.h>
@@ -33,6 +32,7 @@
 
 /**
  * struct redirect - what a driver records to in place of a bitmap
+ * @dirty: passed to the driver
  * @chunk: gets the sizes of the leaves
  * @first: the block that the driver is asked about: first byte
  * @last: its last byte
@@ -42,10 +42,9 @@
  * @records: number of them
  * @largest: size of the largest leaf recorded, bytes
  * @broken: something was recorded that is no leaf, or elsewhere
- *
- * Its address is passed with a tag.
  */
 struct redirect {
+	struct iommu_dirty_bitmap dirty;
 	struct iommu_dirty_chunk *chunk;
 	unsigned long first;
 	unsigned long last;
@@ -57,7 +56,8 @@ struct redirect {
 	bool broken;
 };
 
-#define REDIRECT_TAG 1UL
+/* Drivers ask whether there is a bitmap, and must not touch it themselves */
+#define NO_BITMAP ((struct iova_bitmap *)ZERO_SIZE_PTR)
 
 /* Is it the record of a leaf that lies in the block, or that the block lies in? */
 static bool is_leaf(const struct redirect *rd, unsigned long iova,
@@ -86,19 +86,10 @@ static void mark(struct redirect *rd, unsigned long iova, unsigned long last)
 	bitmap_set(chunk->mask, iova, last - iova + 1);
 }
 
-/**
- * __iommu_dirty_redirect() - record a range in a redirected bitmap
- * @bitmap: one for which iommu_dirty_redirected() is true
- * @iova: first byte
- * @length: bytes
- *
- * Context: any; called by iova_bitmap_set().
- */
-void __iommu_dirty_redirect(struct iova_bitmap *bitmap, unsigned long iova,
-			    size_t length)
+static void record(struct iommu_dirty_bitmap *dirty, unsigned long iova,
+		   unsigned long length)
 {
-	struct redirect *rd =
-		(struct redirect *)((unsigned long)bitmap & ~REDIRECT_TAG);
+	struct redirect *rd = container_of(dirty, struct redirect, dirty);
 	unsigned long last = max(iova, iova + (length - 1));
 
 	if (!length)
@@ -116,23 +107,19 @@ void __iommu_dirty_redirect(struct iova_bitmap *bitmap, unsigned long iova,
 	if (rd->mark)
 		mark(rd, iova, last);
 }
-EXPORT_SYMBOL_GPL(__iommu_dirty_redirect);
 
 /* Call the driver for the block */
 static int call_driver(struct iommu_domain *domain, struct redirect *rd,
 		       unsigned long flags)
 {
 	struct iommu_iotlb_gather gather;
-	struct iommu_dirty_bitmap dirty;
 
 	rd->sizes = domain->pgsize_bitmap;
-	iommu_dirty_bitmap_init(&dirty,
-				(struct iova_bitmap *)((unsigned long)rd |
-						       REDIRECT_TAG),
-				&gather);
+	iommu_dirty_bitmap_init(&rd->dirty, NO_BITMAP, &gather);
+	rd->dirty.record = record;
 	return domain->dirty_ops->read_and_clear_dirty(domain, rd->first,
 						       rd->last - rd->first + 1,
-						       flags, &dirty);
+						       flags, &rd->dirty);
 }
 
 /* Where the largest block ends that starts at @iova and lies in [@iova, @last] */
