@@ -2,8 +2,8 @@
 // The IOMMU core's calls of a driver's attach, detach, PASID and release go
 // through the dirty-tracking core, which makes them under the domain's attach lock.
 // Target: drivers/iommu/iommu.c
-// Adds: 13
-// Removes: 8
+// Adds: 14
+// Removes: 10
 
 @ includes @
 @@
@@ -15,9 +15,11 @@ identifier domain, dev, ret;
 @@
  __iommu_attach_device(struct iommu_domain *domain, struct device *dev)
  {
++struct iommu_group *group = dev->iommu_group;
  ...
 -ret = domain->ops->attach_dev(domain, dev);
-+ret = iommu_dirty_attach_dev(domain, dev, dev->iommu_group->domain == domain);
++ret = iommu_dirty_attach_dev(domain, dev,
++			     group->domain == domain || group->blocking_domain == domain);
  ...
  }
 
@@ -42,8 +44,9 @@ expression E, dev;
 @ release @
 expression E, dev;
 @@
--E->release_device(dev)
-+iommu_dirty_release_device(E, dev)
+-if (E->release_device)
+-	E->release_device(dev);
++iommu_dirty_release_device(E, dev);
 
 @ free @
 identifier domain;

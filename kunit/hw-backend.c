@@ -449,6 +449,8 @@ static int capability(struct iommu_domain *domain, struct device *dev,
 	hw = hd ? hd->hw : hdev->hw;
 	if (hd)
 		hwm_expect_locks(hw, domain->dirty, HWM_CAPABILITY);
+	if (hdev && hdev->gone)
+		KUNIT_FAIL(hw->test, "asked about a device that is gone");
 
 	ret = hwm_step_begin(hw, HWM_CAPABILITY);
 	if (ret)

@@ -418,10 +418,12 @@ static int context_attach(struct hwm_domain *hd, struct hwm_device *dev,
 /* What a device leaves is known to the core, if it is tracked */
 static void expect_left_locked(struct device *dev)
 {
-	struct iommu_dirty_attachment *at = dev->iommu->dirty;
+	struct iommu_dirty_attachment *at;
 
-	if (at)
-		hwm_expect_locks(to_hwm_device(dev)->hw, at->dd, HWM_ATTACH);
+	hlist_for_each_entry(at, &dev->iommu->dirty, of_dev)
+		if (at->pasid == IOMMU_NO_PASID)
+			hwm_expect_locks(to_hwm_device(dev)->hw, at->dd,
+					 HWM_ATTACH);
 }
 
 static int attach_dev(struct iommu_domain *domain, struct device *dev)
@@ -442,17 +444,29 @@ static int set_dev_pasid(struct iommu_domain *domain, struct device *dev,
 static void remove_dev_pasid(struct device *dev, ioasid_t pasid,
 			     struct iommu_domain *domain)
 {
-	hwm_expect_locks(to_hwm_device(dev)->hw, domain->dirty, HWM_ATTACH);
-	hwm_context_detach(hwm_context(to_hwm_device(dev), pasid));
+	struct hwm_device *hdev = to_hwm_device(dev);
+	struct hwm_context *ctx = hwm_context(hdev, pasid);
+
+	hwm_expect_locks(hdev->hw, domain->dirty, HWM_ATTACH);
+	KUNIT_EXPECT_PTR_EQ(hdev->hw->test, ctx->domain, to_hwm_domain(domain));
+	hwm_context_detach(ctx);
 }
 
+/* A driver's own lists would keep a PASID that is in use still */
 static void release_device(struct device *dev)
 {
+	struct hwm_device *hdev = to_hwm_device(dev);
 	struct hwm_context *ctx;
 
 	expect_left_locked(dev);
-	list_for_each_entry(ctx, &to_hwm_device(dev)->contexts, node)
+	list_for_each_entry(ctx, &hdev->contexts, node) {
+		if (ctx->pasid != IOMMU_NO_PASID && ctx->domain)
+			KUNIT_FAIL(hdev->hw->test,
+				   "PASID %u is in use when its device goes",
+				   ctx->pasid);
 		hwm_context_detach(ctx);
+	}
+	hdev->gone = true;
 }
 
 static bool iommu_capable(struct device *dev, enum iommu_cap cap)

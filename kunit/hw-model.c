@@ -156,6 +156,8 @@ void hwm_device_release(struct hwm_device *hdev)
 						     ctx->pasid,
 						     &ctx->domain->domain);
 	iommu_dirty_release_device(&hwm_iommu_ops, &hdev->dev);
+	/* It may be probed again */
+	hdev->gone = false;
 }
 
 void hwm_device_free(struct hwm_device *hdev)

@@ -370,6 +370,7 @@ struct hwm_context {
  * @unit: which of the IOMMUs it is behind
  * @caps: what the unit it is behind can do
  * @ats: it has a translation cache
+ * @gone: its driver has released it, and must not be asked about it
  * @tlb_entries: translations that are cached for each of its pairs, at most
  *	%HWM_TLB_MAX_ENTRIES; counts from the next attach on
  */
@@ -382,6 +383,7 @@ struct hwm_device {
 	unsigned int unit;
 	u32 caps;
 	bool ats;
+	bool gone;
 	unsigned int tlb_entries;
 };
 

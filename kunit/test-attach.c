@@ -396,7 +396,7 @@ static void a_device_that_moves_is_in_one_place(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, attached_to(other), 1);
 	KUNIT_EXPECT_EQ(test, rig_attach(dma, rig->dev), 0);
 	KUNIT_EXPECT_EQ(test, attached_to(other), 0);
-	KUNIT_EXPECT_PTR_EQ(test, rig->dev->dev.iommu->dirty, NULL);
+	KUNIT_EXPECT_TRUE(test, hlist_empty(&rig->dev->dev.iommu->dirty));
 	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, rig->dev), 0);
 	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
 }
@@ -408,10 +408,87 @@ static void a_device_that_is_released_is_forgotten(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	iommu_dirty_release_device(&hwm_iommu_ops, &dev->dev);
-	KUNIT_EXPECT_PTR_EQ(test, dev->dev.iommu->dirty, NULL);
+	KUNIT_EXPECT_TRUE(test, hlist_empty(&dev->dev.iommu->dirty));
 	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
 	KUNIT_EXPECT_EQ(test, hwm_write(dev, rig_page(rig, 0)), -EFAULT);
 	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
+}
+
+/* Nobody removed its PASIDs, of a domain and of a nested child. Its driver must. */
+static void a_device_that_goes_leaves_no_pasid_to_its_driver(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *child = hwm_domain_child(rig->hd);
+	struct hwm_device *dev = rig_device(rig, rig->hd);
+
+	KUNIT_ASSERT_EQ(test, set_pasid(child, dev, NULL), 0);
+	KUNIT_ASSERT_EQ(test,
+			iommu_dirty_set_dev_pasid(&rig->hd->domain, &dev->dev,
+						  PASID + 1, NULL), 0);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 4);
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	iommu_dirty_release_device(&hwm_iommu_ops, &dev->dev);
+	KUNIT_EXPECT_TRUE(test, hlist_empty(&dev->dev.iommu->dirty));
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+	KUNIT_EXPECT_EQ(test, hwm_dma(dev, PASID, rig_page(rig, 0), 1, true),
+			-EFAULT);
+	expect_recorded(rig, rig->dev, IOMMU_NO_PASID);
+	hwm_domain_free(child);
+}
+
+/* Some drivers have nothing to do when a device goes */
+static void a_driver_without_release_is_not_asked_later(struct kunit *test)
+{
+	struct iommu_ops ops = hwm_iommu_ops;
+	struct rig *rig = test->priv;
+	struct hwm_device *dev = rig_device(rig, rig->hd);
+
+	ops.release_device = NULL;
+	iommu_dirty_release_device(&ops, &dev->dev);
+	dev->gone = true;
+	KUNIT_EXPECT_TRUE(test, hlist_empty(&dev->dev.iommu->dirty));
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+	/* What all can do together is found out again */
+	hwm_device_free(rig_device(rig, rig->hd));
+	hwm_context_detach(hwm_context(dev, IOMMU_NO_PASID));
+}
+
+/* What could not be found out when it came is asked again, but not when it is gone */
+static void a_device_that_is_gone_is_not_asked_about(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_device *dev = hwm_device_new(rig->hw);
+	struct hwm_device *other;
+
+	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, true, -EIO);
+	KUNIT_ASSERT_EQ(test, rig_attach(rig->hd, dev), 0);
+	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, true, -EIO);
+	KUNIT_ASSERT_EQ(test, set_pasid(rig->hd, dev, NULL), 0);
+	KUNIT_EXPECT_TRUE(test, flags_of(rig->hd) & RECORD);
+
+	/* All of its pairs are unknown when it goes */
+	rig->hw->mute = dev;
+	KUNIT_ASSERT_EQ(test, rig_attach_must(rig->hd, dev), 0);
+	other = rig_device(rig, rig->hd);
+	KUNIT_EXPECT_FALSE(test, flags_of(rig->hd) & RECORD);
+	iommu_dirty_release_device(&hwm_iommu_ops, &dev->dev);
+	rig->hw->mute = NULL;
+	hwm_device_free(other);
+	KUNIT_EXPECT_TRUE(test, flags_of(rig->hd) & RECORD);
+	KUNIT_EXPECT_EQ(test, attached_to(rig->hd), 1);
+}
+
+/* A backend says the stage or not; it is asked about a pair once */
+static void what_is_known_is_not_asked_again(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	unsigned int asked;
+
+	rig->hw->calls[HWM_CAPABILITY] = 0;
+	hwm_device_free(rig_device(rig, rig->hd));
+	/* About the new pair, and about the table when it comes and when it goes */
+	asked = rig->hw->calls[HWM_CAPABILITY];
+	KUNIT_EXPECT_EQ(test, asked, 3);
 }
 
 /* A device goes while another domain flushes, which may take its time */
@@ -576,6 +653,11 @@ static struct kunit_case attach_cases[] = {
 	KUNIT_CASE(a_failed_attach_of_what_cannot_record_makes_all_dirty),
 	KUNIT_CASE(a_device_that_moves_is_in_one_place),
 	KUNIT_CASE(a_device_that_is_released_is_forgotten),
+	KUNIT_CASE_PARAM(a_device_that_goes_leaves_no_pasid_to_its_driver,
+			 rig_kinds),
+	KUNIT_CASE(a_driver_without_release_is_not_asked_later),
+	KUNIT_CASE(a_device_that_is_gone_is_not_asked_about),
+	KUNIT_CASE(what_is_known_is_not_asked_again),
 	KUNIT_CASE(a_device_that_goes_waits_for_no_other_domain),
 	KUNIT_CASE_PARAM(a_nested_child_counts_for_its_parent, rig_kinds),
 	KUNIT_CASE(a_capability_that_is_lost_loses_no_write),

@@ -304,8 +304,7 @@ static void the_first_call_for_a_domain(struct kunit *test)
 
 		rig->dev = hwm_device_new(rig->hw);
 		if (failing(&s, first->call(rig, hd))) {
-			KUNIT_EXPECT_PTR_EQ(test, rig->dev->dev.iommu->dirty,
-					    NULL);
+			KUNIT_EXPECT_TRUE(test, hlist_empty(&rig->dev->dev.iommu->dirty));
 			KUNIT_EXPECT_EQ(test, rig_query(hd).attached, 0);
 			KUNIT_EXPECT_EQ(test, (int)rig_query(hd).mode,
 					IOMMU_DIRTY_MODE_OFF);
@@ -334,7 +333,7 @@ static void an_attach_that_fails_changes_nothing(struct kunit *test)
 
 		if (failing(&s, rig_attach(rig->hd, dev))) {
 			expect_same(test, &was, rig->hd);
-			KUNIT_EXPECT_PTR_EQ(test, dev->dev.iommu->dirty, NULL);
+			KUNIT_EXPECT_TRUE(test, hlist_empty(&dev->dev.iommu->dirty));
 			KUNIT_EXPECT_NE(test, hwm_write(dev, rig_page(rig, 1)),
 					0);
 			KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, dev), 0);

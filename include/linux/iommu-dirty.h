@@ -393,7 +393,7 @@ static inline bool iommu_dirty_trackable(const struct iommu_domain *domain)
 static inline int iommu_dirty_attach_dev(struct iommu_domain *domain,
 					 struct device *dev, bool must)
 {
-	if (!iommu_dirty_trackable(domain) && !dev->iommu->dirty)
+	if (!iommu_dirty_trackable(domain) && hlist_empty(&dev->iommu->dirty))
 		return domain->ops->attach_dev(domain, dev);
 	return __iommu_dirty_attach_dev(domain, dev, must);
 }
@@ -458,7 +458,11 @@ static inline bool iommu_dirty_owns(const struct iommu_domain *domain)
 	((ops)->remove_dev_pasid(dev, pasid, domain))
 
 #define iommu_dirty_release_device(ops, dev)                             \
-	((ops)->release_device(dev))
+do {                                                                     \
+	const struct iommu_ops *__ops = (ops);                           \
+	if (__ops->release_device)                                       \
+		__ops->release_device(dev);                              \
+} while (0)
 
 static inline void iommu_dirty_domain_free(struct iommu_domain *domain)
 {

@@ -9,8 +9,8 @@
  * attach elsewhere), and the group's idea of its domain is stale in the middle of
  * a group's change.
  *
- * The pair of a device without PASID is found through dev->iommu->dirty, which
- * group->mutex protects; a PASID's through the domain it is removed from.
+ * dev->iommu->dirty lists a device's pairs, which group->mutex protects. They are
+ * all gone before the device is: nobody asks its driver about it afterwards.
  */
 #include <linux/cleanup.h>
 #include <linux/export.h>
@@ -26,6 +26,22 @@ static u32 together(u32 domain, u32 pair)
 	u32 lacks = IOMMU_DIRTY_CAP_ABILITIES & ~pair;
 
 	return (domain & ~lacks) | (pair & IOMMU_DIRTY_CAP_CAVEATS);
+}
+
+/*
+ * Ask what a pair can do, until the backend has said it: one may come after the
+ * device, and its answer may fail.
+ */
+static void ask(struct iommu_dirty_domain *dd,
+		struct iommu_dirty_attachment *at)
+{
+	if (at->known)
+		return;
+	at->caps = (struct iommu_dirty_caps){};
+	at->known = !dd->backend->capability(dd->domain, at->dev, at->pasid,
+					     &at->caps);
+	if (!at->known)
+		at->caps.flags = 0;
 }
 
 static bool records(const struct iommu_dirty_caps *caps)
@@ -66,11 +82,7 @@ void iommu_dirty_recompute(struct iommu_dirty_domain *dd)
 
 	dd->lacking = table_caps(dd, &caps);
 	list_for_each_entry(at, &dd->attachments, node) {
-		/* The backend may have come after the device */
-		if (!at->caps.stage &&
-		    dd->backend->capability(dd->domain, at->dev, at->pasid,
-					    &at->caps))
-			at->caps.flags = 0;
+		ask(dd, at);
 		if (records(&caps) && !records(&at->caps))
 			dd->lacking = IOMMU_DIRTY_REASON_DEVICE;
 		caps.flags = together(caps.flags, at->caps.flags);
@@ -99,17 +111,25 @@ find_attachment(struct iommu_dirty_domain *dd, struct device *dev,
 	return NULL;
 }
 
+/* The pair of the device's own requests; the caller holds group->mutex */
+static struct iommu_dirty_attachment *own_attachment(struct device *dev)
+{
+	struct iommu_dirty_attachment *at;
+
+	hlist_for_each_entry(at, &dev->iommu->dirty, of_dev)
+		if (at->pasid == IOMMU_NO_PASID)
+			return at;
+	return NULL;
+}
+
 static void add_attachment(struct iommu_dirty_domain *dd,
 			   struct iommu_dirty_attachment *at)
 {
 	lockdep_assert_held_write(&dd->attach_lock);
 	at->dd = dd;
 	list_add_tail(&at->node, &dd->attachments);
+	hlist_add_head(&at->of_dev, &at->dev->iommu->dirty);
 	dd->nr_attachments++;
-	if (at->pasid == IOMMU_NO_PASID)
-		at->dev->iommu->dirty = at;
-	else
-		WRITE_ONCE(dd->nr_pasids, dd->nr_pasids + 1);
 	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_ATTACH);
 	iommu_dirty_recompute(dd);
 	trace_iommu_dirty_attach(dd, at->dev, at->pasid);
@@ -122,11 +142,8 @@ static void drop_attachment(struct iommu_dirty_attachment *at)
 	lockdep_assert_held_write(&dd->attach_lock);
 	trace_iommu_dirty_detach(dd, at->dev, at->pasid);
 	list_del(&at->node);
+	hlist_del(&at->of_dev);
 	dd->nr_attachments--;
-	if (at->pasid == IOMMU_NO_PASID)
-		at->dev->iommu->dirty = NULL;
-	else
-		WRITE_ONCE(dd->nr_pasids, dd->nr_pasids - 1);
 	kfree(at);
 	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_DETACH);
 	iommu_dirty_recompute(dd);
@@ -153,9 +170,8 @@ static int admit(struct iommu_dirty_domain *dd,
 		 struct iommu_dirty_attachment *at, bool must)
 {
 	lockdep_assert_held_write(&dd->attach_lock);
-	if (dd->backend &&
-	    dd->backend->capability(dd->domain, at->dev, at->pasid, &at->caps))
-		at->caps.flags = 0;
+	if (dd->backend)
+		ask(dd, at);
 	if (records(&at->caps) || must || !refuses(dd))
 		return 0;
 	trace_iommu_dirty_refuse(dd, at->dev, at->pasid);
@@ -199,12 +215,14 @@ static void unlock_both(struct iommu_dirty_domain *a,
 }
 
 static struct iommu_dirty_attachment *
-new_attachment(struct device *dev, ioasid_t pasid, gfp_t gfp)
+new_attachment(struct iommu_domain *domain, struct device *dev,
+	       ioasid_t pasid, gfp_t gfp)
 {
 	struct iommu_dirty_attachment *at;
 
 	at = kzalloc(sizeof(*at), gfp | __GFP_ACCOUNT);
 	if (at) {
+		at->domain = domain;
 		at->dev = dev;
 		at->pasid = pasid;
 	}
@@ -215,8 +233,8 @@ new_attachment(struct device *dev, ioasid_t pasid, gfp_t gfp)
  * __iommu_dirty_attach_dev() - call the driver's attach_dev and record the pair
  * @domain: where to
  * @dev: device
- * @must: the core puts the device back, or adds it where its group is: it cannot
- *	be refused
+ * @must: the core puts the device back, adds it where its group is, or blocks it:
+ *	it cannot be refused
  *
  * A device whose attach fails stays recorded where it was: the core puts it back
  * there, or somewhere else, next.
@@ -231,14 +249,14 @@ int __iommu_dirty_attach_dev(struct iommu_domain *domain, struct device *dev,
 			     bool must)
 {
 	gfp_t gfp = must ? GFP_KERNEL | __GFP_NOFAIL : GFP_KERNEL;
-	struct iommu_dirty_attachment *at = NULL, *old_at = dev->iommu->dirty;
+	struct iommu_dirty_attachment *at = NULL, *old_at = own_attachment(dev);
 	struct iommu_dirty_domain *old = old_at ? old_at->dd : NULL;
 	struct iommu_dirty_domain *dd = NULL;
 	int ret = 0;
 
 	if (iommu_dirty_trackable(domain)) {
 		dd = iommu_dirty_state(domain, gfp);
-		at = new_attachment(dev, IOMMU_NO_PASID, gfp);
+		at = new_attachment(domain, dev, IOMMU_NO_PASID, gfp);
 		if (!dd || !at) {
 			kfree(at);
 			return -ENOMEM;
@@ -284,7 +302,7 @@ int __iommu_dirty_set_dev_pasid(struct iommu_domain *domain,
 
 	if (iommu_dirty_trackable(domain)) {
 		dd = iommu_dirty_state(domain, GFP_KERNEL);
-		at = new_attachment(dev, pasid, GFP_KERNEL);
+		at = new_attachment(domain, dev, pasid, GFP_KERNEL);
 		if (!dd || !at) {
 			kfree(at);
 			return -ENOMEM;
@@ -336,24 +354,16 @@ void __iommu_dirty_remove_dev_pasid(const struct iommu_ops *ops,
 }
 EXPORT_SYMBOL_GPL(__iommu_dirty_remove_dev_pasid);
 
-/*
- * Its PASIDs should have been removed; records of them must not outlive it. Only a
- * domain that has PASIDs is waited for; the caller's group->mutex keeps @dev's.
- */
-static void forget_device(struct device *dev)
+/* Its users should have removed them; the driver's own lists may keep them else */
+static void remove_pasids(const struct iommu_ops *ops, struct device *dev)
 {
-	struct iommu_dirty_attachment *at, *next;
-	struct iommu_dirty_domain *dd;
+	struct iommu_dirty_attachment *at;
+	struct hlist_node *next;
 
-	guard(mutex)(&iommu_dirty_domains_lock);
-	list_for_each_entry(dd, &iommu_dirty_domains, node) {
-		if (!READ_ONCE(dd->nr_pasids))
-			continue;
-		guard(rwsem_write)(&dd->attach_lock);
-		list_for_each_entry_safe(at, next, &dd->attachments, node)
-			if (at->dev == dev)
-				drop_attachment(at);
-	}
+	hlist_for_each_entry_safe(at, next, &dev->iommu->dirty, of_dev)
+		if (at->pasid != IOMMU_NO_PASID)
+			__iommu_dirty_remove_dev_pasid(ops, dev, at->pasid,
+						       at->domain);
 }
 
 /**
@@ -361,24 +371,44 @@ static void forget_device(struct device *dev)
  * @ops: the driver's
  * @dev: device that goes away
  *
- * Context: process; group->mutex is held; takes the attach lock of the domain that
- * the device uses around the driver's call, and then those of all domains that have
- * PASIDs, one by one.
+ * PASIDs that nobody removed are removed first.
+ *
+ * Context: process; group->mutex is held, once the device has a group; takes the
+ * attach lock of each domain that the device uses, one after the other, around the
+ * driver's call.
  */
 void iommu_dirty_release_device(const struct iommu_ops *ops,
 				struct device *dev)
 {
-	struct iommu_dirty_attachment *at = dev->iommu->dirty;
-	struct iommu_dirty_domain *dd = at ? at->dd : NULL;
+	struct iommu_dirty_attachment *at;
+	struct iommu_dirty_domain *dd;
 
+	remove_pasids(ops, dev);
+	at = own_attachment(dev);
+	dd = at ? at->dd : NULL;
 	lock_both(dd, NULL);
-	ops->release_device(dev);
+	if (ops->release_device)
+		ops->release_device(dev);
 	if (at)
 		drop_attachment(at);
 	unlock_both(dd, NULL);
-	forget_device(dev);
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_release_device);
+
+/* A domain goes: nothing should use it any more */
+void iommu_dirty_abandon(struct iommu_dirty_domain *dd,
+			 const struct iommu_domain *domain)
+{
+	struct iommu_dirty_attachment *at, *next;
+
+	lockdep_assert_held_write(&dd->attach_lock);
+	list_for_each_entry_safe(at, next, &dd->attachments, node) {
+		if (at->domain != domain && dd->domain != domain)
+			continue;
+		WARN(1, "a domain is freed while devices are attached\n");
+		drop_attachment(at);
+	}
+}
 
 /**
  * iommu_dirty_set_policy() - choose what happens to devices that cannot record

@@ -308,7 +308,10 @@ void __iommu_dirty_domain_free(struct iommu_domain *domain)
 {
 	enum iommu_dirty_events events = IOMMU_DIRTY_EVENT_GONE;
 	struct iommu_dirty_domain *dd = domain->dirty;
-	struct iommu_dirty_attachment *at, *next;
+
+	down_write(&dd->attach_lock);
+	iommu_dirty_abandon(dd, domain);
+	up_write(&dd->attach_lock);
 
 	domain->dirty = NULL;
 	/* A nested child borrowed its parent's */
@@ -320,15 +323,6 @@ void __iommu_dirty_domain_free(struct iommu_domain *domain)
 	mutex_unlock(&iommu_dirty_domains_lock);
 
 	down_write(&dd->attach_lock);
-	WARN(!list_empty(&dd->attachments),
-	     "a domain is freed while devices are attached\n");
-	list_for_each_entry_safe(at, next, &dd->attachments, node) {
-		if (at->pasid == IOMMU_NO_PASID)
-			at->dev->iommu->dirty = NULL;
-		list_del(&at->node);
-		kfree(at);
-	}
-	dd->nr_attachments = 0;
 	/* One change, told in one call, which is the last */
 	if (change_mode(dd, IOMMU_DIRTY_MODE_OFF, IOMMU_DIRTY_REASON_NONE))
 		events |= IOMMU_DIRTY_EVENT_MODE;

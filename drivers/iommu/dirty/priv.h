@@ -19,17 +19,23 @@
 /**
  * struct iommu_dirty_attachment - a (device, PASID) pair that uses a domain
  * @node: in iommu_dirty_domain.attachments
+ * @of_dev: in dev->iommu->dirty, which group->mutex protects
  * @dd: the domain's state; a nested child's attachments are its parent's
+ * @domain: the domain itself
  * @dev: device
  * @pasid: PASID, IOMMU_NO_PASID for the device's own requests
  * @caps: what the pair can do
+ * @known: the backend has said so
  */
 struct iommu_dirty_attachment {
 	struct list_head node;
+	struct hlist_node of_dev;
 	struct iommu_dirty_domain *dd;
+	struct iommu_domain *domain;
 	struct device *dev;
 	ioasid_t pasid;
 	struct iommu_dirty_caps caps;
+	bool known;
 };
 
 /* Counters of one tracking period, see struct iommu_dirty_info */
@@ -57,7 +63,6 @@ struct iommu_dirty_counters {
  * @lock: serialises clears, each with its flush
  * @attachments: pairs that use the domain; protected by @attach_lock
  * @nr_attachments: length of @attachments
- * @nr_pasids: how many of them have a PASID; written with @attach_lock
  * @caps: intersection over @attachments; protected by @attach_lock
  * @lacking: why @caps lack IOMMU_DIRTY_CAP_RECORD; protected by @attach_lock
  * @mode: see &enum iommu_dirty_mode; written with @attach_lock held for write,
@@ -92,7 +97,6 @@ struct iommu_dirty_domain {
 	struct mutex lock;	/* each clear with its flush */
 	struct list_head attachments;
 	unsigned int nr_attachments;
-	unsigned int nr_pasids;
 	struct iommu_dirty_caps caps;
 	enum iommu_dirty_reason lacking;
 	enum iommu_dirty_mode mode;
@@ -135,6 +139,8 @@ extern const struct iommu_dirty_backend iommu_dirty_adapter;
 
 /* attach.c */
 void iommu_dirty_recompute(struct iommu_dirty_domain *dd);
+void iommu_dirty_abandon(struct iommu_dirty_domain *dd,
+			 const struct iommu_domain *domain);
 
 /* log.c */
 int iommu_dirty_clean(struct iommu_dirty_domain *dd,
