@@ -42,6 +42,7 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   PART=K/N      make mutants: the Kth of N pieces; what was run on the same code is not
 #?                 run again (AGAIN=1: it is), and the last line counts all pieces
 #?   WHERE=PLACE   make mutants: those that run in kunit, or in a guest: intel, amd, arm
+#?   ALONE=1       make mutants: build a kernel for each, not one for many
 #?   SLOTS=N       make test: stages that run at a time (2, or 1 with one processor or
 #?                 less than 7 GiB of free memory)
 #?   MINUTES=N     make test: end after so long; what no longer fits is skipped
