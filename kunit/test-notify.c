@@ -167,6 +167,25 @@ static void a_flush_that_fails_is_told(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, leave(ear), 0);
 }
 
+/* Of an unmap, say, while nobody reads */
+static void a_flush_that_fails_elsewhere_is_told(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct ear *ear = ear_listening(rig);
+
+	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
+	expect_told(ear, IOMMU_DIRTY_EVENT_MODE);
+	reinit_completion(&ear->told);
+	iommu_dirty_flush_failed(&rig->hd->domain);
+	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&ear->told, 20 * HZ),
+			0);
+	KUNIT_EXPECT_EQ(test, (int)ear->info.mode,
+			IOMMU_DIRTY_MODE_ALL_DIRTY);
+	KUNIT_EXPECT_EQ(test, (int)ear->info.reason, IOMMU_DIRTY_REASON_FLUSH);
+	expect_told(ear, IOMMU_DIRTY_EVENT_MODE);
+	KUNIT_EXPECT_EQ(test, leave(ear), 0);
+}
+
 static void what_changes_nothing_is_not_told(struct kunit *test)
 {
 	struct rig *rig = test->priv;
@@ -767,6 +786,7 @@ static int init(struct kunit *test)
 static struct kunit_case notify_cases[] = {
 	KUNIT_CASE(every_change_is_told),
 	KUNIT_CASE(a_flush_that_fails_is_told),
+	KUNIT_CASE(a_flush_that_fails_elsewhere_is_told),
 	KUNIT_CASE(what_changes_nothing_is_not_told),
 	KUNIT_CASE(a_listener_is_registered_once),
 	KUNIT_CASE(a_callback_may_register),

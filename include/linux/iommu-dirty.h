@@ -124,7 +124,8 @@ struct iommu_dirty_chunk {
  *	An error means that this is known not to have happened; the core then
  *	reports everything dirty. Locks as for @clear.
  *
- * All but @walk, @clear and @flush may sleep. None may call back into the core.
+ * All but @walk, @clear and @flush may sleep. None may call back into the core, but to
+ * iommu_dirty_flush_failed(), which is also for what the driver itself invalidates.
  * All but @sync must be there.
  */
 struct iommu_dirty_backend {
@@ -302,6 +303,7 @@ enum iommu_dirty_events {
 
 int iommu_dirty_register(const struct iommu_dirty_backend *backend);
 int iommu_dirty_unregister(const struct iommu_dirty_backend *backend);
+void iommu_dirty_flush_failed(struct iommu_domain *domain);
 
 int iommu_dirty_set_feature(struct iommu_domain *domain, const void *owner,
 			    enum iommu_dirty_feature feature, bool value,

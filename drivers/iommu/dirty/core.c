@@ -495,6 +495,8 @@ static int start_recording(struct iommu_dirty_domain *dd, const void *owner)
 	if (dd->mode != IOMMU_DIRTY_MODE_OFF)
 		return dd->owner == owner ? -EALREADY : -EBUSY;
 	ret = may_track(dd);
+	/* All is cleaned and flushed now: what failed before no longer counts */
+	WRITE_ONCE(dd->unflushed, false);
 	if (!ret && dd->caps.flags & IOMMU_DIRTY_CAP_RECORD)
 		ret = set_recording(dd, true);
 	if (!ret)
@@ -612,12 +614,46 @@ int iommu_dirty_set_feature(struct iommu_domain *domain, const void *owner,
 }
 EXPORT_SYMBOL_GPL(iommu_dirty_set_feature);
 
+/**
+ * iommu_dirty_flush_failed() - an invalidation outside of ->flush is not known to be done
+ * @domain: domain of the backend that says so
+ *
+ * Of an unmap, or of an attach while recording is on: what was written through a
+ * translation that is still there may have gone unseen. A domain that is exact is
+ * all-dirty from the next read or query on, with %IOMMU_DIRTY_REASON_FLUSH, until
+ * tracking is started again.
+ *
+ * Context: any, with or without the attach lock; the domain is in use.
+ */
+void iommu_dirty_flush_failed(struct iommu_domain *domain)
+{
+	/* Pairs with the cmpxchg() in iommu_dirty_state() */
+	struct iommu_dirty_domain *dd = smp_load_acquire(&domain->dirty);
+
+	if (!dd)
+		return;
+	WRITE_ONCE(dd->unflushed, true);
+	/* Whoever is told looks at the mode, and that makes it so */
+	iommu_dirty_post(dd, IOMMU_DIRTY_EVENT_MODE);
+}
+EXPORT_SYMBOL_GPL(iommu_dirty_flush_failed);
+
+/* Does a flush count that failed when the mode could not be changed? */
+void iommu_dirty_settle(struct iommu_dirty_domain *dd)
+{
+	lockdep_assert_held(&dd->lock);
+	if (READ_ONCE(dd->unflushed) && dd->mode == IOMMU_DIRTY_MODE_EXACT)
+		change_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			    IOMMU_DIRTY_REASON_FLUSH);
+}
+
 /* What is so at one moment */
 void iommu_dirty_snapshot(struct iommu_dirty_domain *dd,
 			  struct iommu_dirty_info *info)
 {
 	guard(rwsem_read)(&dd->attach_lock);
 	guard(mutex)(&dd->lock);
+	iommu_dirty_settle(dd);
 	*info = (struct iommu_dirty_info) {
 		.mode = dd->mode,
 		.reason = dd->reason,

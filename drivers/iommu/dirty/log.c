@@ -422,6 +422,8 @@ static int begin_reading(struct reading *r)
 	if (ret)
 		return ret;
 	r->period = dd->period;
+	scoped_guard(mutex, &dd->lock)
+		iommu_dirty_settle(dd);
 	if (READ_ONCE(dd->mode) != IOMMU_DIRTY_MODE_EXACT ||
 	    !dd->backend->sync)
 		return 0;

@@ -70,6 +70,8 @@ struct iommu_dirty_counters {
  * @reason: as @mode
  * @policy: what happens to incapable devices; protected by @attach_lock
  * @recording: the backend was told to record; protected by @attach_lock
+ * @unflushed: an invalidation outside of ->flush may not have happened; written by
+ *	anybody, taken back with @attach_lock held for write
  * @owner: who started tracking; protected by @attach_lock
  * @period: number of the tracking period, grows with each start; protected by
  *	@attach_lock
@@ -103,6 +105,7 @@ struct iommu_dirty_domain {
 	enum iommu_dirty_reason reason;
 	enum iommu_dirty_policy policy;
 	bool recording;
+	bool unflushed;
 	const void *owner;
 	u64 period;
 	struct list_head readings;
@@ -131,6 +134,7 @@ void iommu_dirty_snapshot(struct iommu_dirty_domain *dd,
 void iommu_dirty_set_mode(struct iommu_dirty_domain *dd,
 			  enum iommu_dirty_mode mode,
 			  enum iommu_dirty_reason reason);
+void iommu_dirty_settle(struct iommu_dirty_domain *dd);
 void iommu_dirty_change_policy(struct iommu_dirty_domain *dd,
 			       enum iommu_dirty_policy policy);
 
