@@ -12,9 +12,10 @@ from qtest import Q35
 
 REGS = 0xfed80000
 DEVTAB, CMD_BASE, EVT_BASE, CONTROL, EFR = 0x00, 0x08, 0x10, 0x18, 0x30
-CMD_TAIL, EVT_HEAD, EVT_TAIL, STATUS = 0x2008, 0x2010, 0x2018, 0x2020
+CMD_HEAD, CMD_TAIL, EVT_HEAD, EVT_TAIL, STATUS = 0x2000, 0x2008, 0x2010, 0x2018, 0x2020
 EVENT_OVERFLOW, EVENT_INTERRUPT, EVENTS_RUN, COMMANDS_RUN = 1 << 0, 1 << 1, 1 << 3, 1 << 4
 ENABLE, EVENTS, COMMANDS = 1 << 0, 1 << 2, 1 << 12
+TIMEOUT_1S = 4 << 5         # of an invalidation in a device
 ENTRIES_256 = 8 << 56       # length code of command buffer and event log
 
 HASUP, EPHSUP, HDSUP = 1 << 49, 1 << 50, 1 << 52
@@ -28,6 +29,7 @@ DOMAIN = 7
 
 # Event codes, and the flags of IO_PAGE_FAULT
 ILLEGAL_ENTRY, PAGE_FAULT, PAGE_TABLE_ERROR = 1, 2, 4
+COMMAND_ERROR, DEVICE_TIMEOUT = 6, 7
 PR, RW, PE, RZ = 1 << 4, 1 << 5, 1 << 6, 1 << 7
 
 
@@ -76,14 +78,24 @@ class Amdvi(Edu, Q35):
 
     # -- commands ----------------------------------------------------------
 
-    def submit(self, first, second=0):
-        """Queue one command, and wait for it."""
+    def post(self, first, second=0):
+        """Queue one command, and a wait behind it. Returns the command's address."""
         self.writeq(self.status, 0)
+        where = self.commands + self.cmd_tail
         for command in ((first, second), (1 << 60 | self.status | 1, 0x55)):
             self.write_quads(self.commands + self.cmd_tail, *command)
             self.cmd_tail = (self.cmd_tail + 16) % 0x1000
         self.writeq(REGS + CMD_TAIL, self.cmd_tail)
-        assert self.readq(self.status) == 0x55, 'command not executed'
+        return where
+
+    def waited(self):
+        """Has the last wait stored its value?"""
+        return self.readq(self.status) == 0x55
+
+    def submit(self, first, second=0):
+        """Queue one command, and wait for it."""
+        self.post(first, second)
+        assert self.waited(), 'command not executed'
 
     @staticmethod
     def span(iova, order):

@@ -6,10 +6,12 @@ compares them with what the AMD I/O virtualization specification says.
 import subprocess
 import tempfile
 
-from amdvi import (ACCESSED, ADDRESS, Amdvi, COMMANDS_RUN, CONTROL, DIRTY, DOMAIN, EFR,
-                   ENABLE, EPHSUP, EVENTS, EVENTS_RUN, EVENT_INTERRUPT, EVENT_OVERFLOW,
-                   EVT_TAIL, HASUP, HDSUP, ILLEGAL_ENTRY, PAGE_FAULT, PAGE_TABLE_ERROR, PE,
-                   PR, PRESENT, READ, REGS, RW, RZ, STATUS, WRITE)
+from amdvi import (ACCESSED, ADDRESS, Amdvi, CMD_HEAD, COMMANDS, COMMANDS_RUN,
+                   COMMAND_ERROR, CONTROL, DEVICE_TIMEOUT, DIRTY, DOMAIN, EFR, ENABLE,
+                   EPHSUP, EVENTS, EVENTS_RUN, EVENT_INTERRUPT, EVENT_OVERFLOW, EVT_TAIL,
+                   HASUP, HDSUP, ILLEGAL_ENTRY, PAGE_FAULT, PAGE_TABLE_ERROR, PE, PR,
+                   PRESENT, READ, REGS, RW, RZ, STATUS, TIMEOUT_1S, WRITE)
+from edu import FAIL_COMMAND, LOSE_WAIT, MUTE
 from qtest import Q35
 from race import SharedMemory
 from suite import Suite, same
@@ -807,8 +809,13 @@ def event_log_wraps_and_overflows():
         same('full', (tail + 16) % 0x1000, m.vi.evt_head)
         same('overflow', m.vi.reg(STATUS) & EVENT_OVERFLOW, EVENT_OVERFLOW)
         same('events', sum(m.vi.event() is not None for _ in range(300)), 255)
+        same('runs', m.vi.reg(STATUS) & EVENTS_RUN, 0)
         m.vi.writel(REGS + STATUS, EVENT_OVERFLOW)
         same('overflow', m.vi.reg(STATUS) & EVENT_OVERFLOW, 0)
+        m.vi.dma_write(m.iova)
+        same('event', m.vi.event(), None)
+        m.vi.writeq(REGS + CONTROL, ENABLE | COMMANDS)
+        m.vi.writeq(REGS + CONTROL, ENABLE | COMMANDS | EVENTS)
         m.write_blocked(RW | PR | PE)
 
 
@@ -826,6 +833,97 @@ def ones_clear_bits_of_the_status():
             same('others written', m.vi.reg(STATUS), after)
             write(REGS + STATUS, EVENT_INTERRUPT)
             same('one written', m.vi.reg(STATUS), after & ~EVENT_INTERRUPT)
+
+
+def flush_of(m):
+    """INVALIDATE_IOMMU_PAGES for the page."""
+    return 3 << 60 | DOMAIN << 32, m.iova & ~0xfff
+
+
+def device_flush_of(m):
+    """INVALIDATE_IOTLB_PAGES for the page."""
+    return 4 << 60 | SLOT << 32 | SLOT, m.iova & ~0xfff
+
+
+def step(m, nanoseconds):
+    m.vi.command('clock_step', str(nanoseconds))
+
+
+@case()
+def late_commands_are_executed_later():
+    """Fetched, one after the other, and until it is executed nothing has changed."""
+    with Mapped(props='x-had=on,x-late-us=10') as m:
+        m.write()
+        m.vi.clear(m.leaf)
+        head = m.vi.reg(CMD_HEAD)
+        m.vi.post(*flush_of(m))
+        same('head', m.vi.reg(CMD_HEAD), head + 16)
+        step(m, 9_000)
+        m.write()
+        m.expect_leaf('-')
+        same('wait', m.vi.waited(), False)
+        step(m, 1_000)
+        same('head', m.vi.reg(CMD_HEAD), head + 32)
+        same('wait', m.vi.waited(), False)
+        m.write()
+        m.expect_leaf('AD')
+        step(m, 10_000)
+        same('wait', m.vi.waited(), True)
+
+
+@case()
+def mute_device_holds_up_what_follows():
+    with with_ats() as m:
+        m.vi.writeq(REGS + CONTROL, ENABLE | EVENTS | COMMANDS | TIMEOUT_1S)
+        m.write()
+        m.vi.clear(m.leaf)
+        m.vi.submit(*flush_of(m))
+        m.vi.trouble(MUTE)
+        where = m.vi.post(*device_flush_of(m))
+        step(m, 999_999_999)
+        same('wait', m.vi.waited(), False)
+        same('event', m.vi.event(), None)
+        step(m, 1)
+        same('wait', m.vi.waited(), True)
+        same('event', m.vi.event(), (DEVICE_TIMEOUT, 0, SLOT, 0, where))
+        m.write()
+        m.expect_leaf('-')
+        m.vi.trouble(0)
+        m.vi.submit(*device_flush_of(m))
+        m.write()
+        m.expect_leaf('AD')
+
+
+@case()
+def lost_wait_is_lost_once():
+    with Mapped() as m:
+        m.write()
+        m.vi.clear(m.leaf)
+        m.vi.trouble(LOSE_WAIT)
+        m.vi.post(*flush_of(m))
+        same('wait', m.vi.waited(), False)
+        m.write()
+        m.expect_leaf('AD')
+        m.vi.submit(*flush_of(m))
+
+
+@case()
+def command_error_stops_the_commands():
+    """Until the buffer is switched off and on, with a command or without."""
+    with Mapped() as m:
+        m.vi.trouble(FAIL_COMMAND)
+        where = m.vi.post(*flush_of(m))
+        same('event', m.vi.event(), (COMMAND_ERROR, 0, 0, 0, where))
+        m.vi.post(*flush_of(m))
+        same('wait', m.vi.waited(), False)
+        same('status', m.vi.reg(STATUS) & COMMANDS_RUN, 0)
+        m.vi.writeq(REGS + CONTROL, ENABLE | EVENTS | COMMANDS)
+        same('status', m.vi.reg(STATUS) & COMMANDS_RUN, 0)
+        m.vi.writeq(REGS + CONTROL, ENABLE | EVENTS)
+        m.vi.writeq(REGS + CONTROL, ENABLE | EVENTS | COMMANDS)
+        same('status', m.vi.reg(STATUS) & COMMANDS_RUN, COMMANDS_RUN)
+        same('wait', m.vi.waited(), True)
+        m.vi.submit(*flush_of(m))
 
 
 @case()

@@ -2,6 +2,8 @@
 """The DMA engine of the tests."""
 
 EDU_SRC, EDU_DST, EDU_COUNT, EDU_CMD, EDU_RESULT = 0x80, 0x88, 0x90, 0x98, 0xa0
+EDU_TROUBLE = 0xa8
+MUTE, LOSE_WAIT, FAIL_COMMAND = 1 << 0, 1 << 8, 1 << 9
 EDU_BUFFER = 0x40000
 
 
@@ -25,6 +27,10 @@ class Edu:
             if not self.edu_reg(EDU_CMD) & 1:
                 return self.edu_reg(EDU_RESULT)
         raise RuntimeError('DMA did not finish')
+
+    def trouble(self, what):
+        """The device, or the IOMMU in front of it, does something wrong."""
+        self.writeq(self.BAR + EDU_TROUBLE, what)
 
     def dma_read(self, iova, count=8):
         """The device reads memory into its buffer."""
