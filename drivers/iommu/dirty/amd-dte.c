@@ -9,6 +9,7 @@
  * A cached translation remembers that its leaf is dirty, and hardware does not
  * look at the leaf again until it is invalidated.
  */
+#include <linux/cleanup.h>
 #include <linux/init.h>
 
 #include "../amd/amd_iommu.h"
@@ -68,42 +69,69 @@ static int amd_capability(struct iommu_domain *domain, struct device *dev,
 	return 0;
 }
 
+/**
+ * iommu_dirty_amd_log_empty() - the unit's event log begins anew
+ * @iommu: unit; it logs nothing yet
+ */
+void iommu_dirty_amd_log_empty(struct amd_iommu *iommu)
+{
+	iommu->dirty_seen = 0;
+}
+
+/**
+ * iommu_dirty_amd_log_overflow() - events of the unit were lost
+ * @iommu: unit; the driver is about to let it log again
+ */
+void iommu_dirty_amd_log_overflow(struct amd_iommu *iommu)
+{
+	WRITE_ONCE(iommu->dirty_overflows, iommu->dirty_overflows + 1);
+}
+
 /*
  * The driver makes every DTE, aliases' too, from the domain's state: change that,
- * and let it make them again. A translation that was cached while nothing was
- * recorded has to go.
+ * and let it make them again.
+ */
+static void set_recording(struct protection_domain *pdom, bool value)
+{
+	guard(spinlock_irqsave)(&pdom->lock);
+	pdom->dirty_tracking = value;
+	amd_iommu_update_and_flush_device_table(pdom);
+}
+
+/*
+ * What was cached while nothing was recorded has to go, entries of the device table
+ * and translations, and it has to be known to have gone. What is recorded while
+ * recording is off, nobody reads: that always succeeds.
  */
 static int amd_set_feature(struct iommu_domain *domain,
 			   enum iommu_dirty_feature feature, bool value)
 {
 	struct protection_domain *pdom = to_pdomain(domain);
-	unsigned long flags;
+	int ret;
 
 	if (feature != IOMMU_DIRTY_FEATURE_RECORD)
 		return -EOPNOTSUPP;
+	if (pdom->dirty_tracking == value)
+		return 0;
 
-	spin_lock_irqsave(&pdom->lock, flags);
-	if (pdom->dirty_tracking != value) {
-		pdom->dirty_tracking = value;
-		amd_iommu_update_and_flush_device_table(pdom);
-		amd_iommu_domain_flush_pages(pdom, 0,
-					     CMD_INV_IOMMU_ALL_PAGES_ADDRESS);
-	}
-	spin_unlock_irqrestore(&pdom->lock, flags);
-	return 0;
+	set_recording(pdom, value);
+	if (!value)
+		return 0;
+	iommu_dirty_amd_forget_lost(pdom);
+	ret = iommu_dirty_amd_flush(pdom, 0, ULONG_MAX, true);
+	if (ret)
+		set_recording(pdom, false);
+	return ret;
 }
 
 /* A map of something else may be adding a level just now */
-static struct iommu_dirty_root amd_root(const struct protection_domain *pdom)
+static struct iommu_dirty_root amd_root(struct protection_domain *pdom)
 {
 	struct iommu_dirty_root root = { .bits = 9 };
-	unsigned int seq;
 
-	do {
-		seq = read_seqcount_begin(&pdom->iop.seqcount);
-		root.table = pdom->iop.root;
-		root.level = pdom->iop.mode;
-	} while (read_seqcount_retry(&pdom->iop.seqcount, seq));
+	guard(spinlock_irqsave)(&pdom->lock);
+	root.table = pdom->iop.root;
+	root.level = pdom->iop.mode;
 	return root;
 }
 
@@ -124,26 +152,10 @@ static int amd_clear(struct iommu_domain *domain,
 	return iommu_dirty_clear_table(&amdv1_format, &root, chunk);
 }
 
-/*
- * The driver's own invalidation of every unit and device TLB that the domain is
- * in. It drops the result: so wait once more, for what was queued last.
- */
 static int amd_flush(struct iommu_domain *domain, unsigned long iova,
 		     unsigned long last)
 {
-	struct protection_domain *pdom = to_pdomain(domain);
-	struct pdom_iommu_info *info;
-	unsigned long flags, i;
-	int err, ret = 0;
-
-	spin_lock_irqsave(&pdom->lock, flags);
-	amd_iommu_domain_flush_pages(pdom, iova, last - iova + 1);
-	xa_for_each(&pdom->iommu_array, i, info) {
-		err = iommu_completion_wait(info->iommu);
-		ret = ret ?: err;
-	}
-	spin_unlock_irqrestore(&pdom->lock, flags);
-	return ret;
+	return iommu_dirty_amd_flush(to_pdomain(domain), iova, last, false);
 }
 
 static const struct iommu_dirty_backend amd_backend = {

@@ -6,17 +6,27 @@
 #include <linux/types.h>
 
 struct amd_iommu;
+struct protection_domain;
 
 #ifdef CONFIG_IOMMU_DIRTY_AMD
-/* A function of the driver that its backend calls too */
-#define IOMMU_DIRTY_AMD_VISIBLE
-int iommu_completion_wait(struct amd_iommu *iommu);
 bool iommu_dirty_amd_records(const struct amd_iommu *iommu);
+void iommu_dirty_amd_log_empty(struct amd_iommu *iommu);
+void iommu_dirty_amd_log_overflow(struct amd_iommu *iommu);
+int iommu_dirty_amd_flush(struct protection_domain *pdom, unsigned long iova,
+			  unsigned long last, bool entries);
+void iommu_dirty_amd_forget_lost(struct protection_domain *pdom);
 #else
-#define IOMMU_DIRTY_AMD_VISIBLE static
 static inline bool iommu_dirty_amd_records(const struct amd_iommu *iommu)
 {
 	return true;
+}
+
+static inline void iommu_dirty_amd_log_empty(struct amd_iommu *iommu)
+{
+}
+
+static inline void iommu_dirty_amd_log_overflow(struct amd_iommu *iommu)
+{
 }
 #endif
 
