@@ -1117,9 +1117,10 @@ static void run_one(const struct test *test)
 /* How many are wanted; @run them. */
 static int for_each(void (*run)(const struct test *test))
 {
-	/* Units that differ are found in a machine of their own: only those who ask. */
+	/* Hardware that differs or fails wants a machine of its own: only those who ask. */
 	const struct test *capable[] = {
-		tests, life_tests, limit_tests, opt.only ? unit_tests : NULL, NULL
+		tests, life_tests, limit_tests, opt.only ? unit_tests : NULL,
+		opt.only ? failing_tests : NULL, NULL
 	};
 	const struct test *incapable[] = { incapable_tests, incapable_life_tests, NULL };
 	int n = 0;

@@ -26,6 +26,8 @@ struct test {
 extern const struct test life_tests[], incapable_life_tests[];
 /* e2e-units.c: units that differ from the first device's. */
 extern const struct test unit_tests[];
+/* e2e-failing.c: devices and IOMMUs that fail. */
+extern const struct test failing_tests[];
 
 /* e2e-limits.c: odd arguments, too many of a thing, no memory. */
 extern const struct test limit_tests[];

@@ -11,6 +11,7 @@
 #define REG_DST		0x88
 #define REG_COUNT	0x90
 #define REG_COMMAND	0x98
+#define REG_TROUBLE	0xa8
 #define REG_RESULT	0xa0	/* stock QEMU has none and reads as all ones */
 
 #define CMD_RUN		1ULL
@@ -74,4 +75,9 @@ int edu_read(struct edu *edu, __u64 iova, unsigned int len, unsigned int offset,
 int edu_write(struct edu *edu, __u64 iova, unsigned int len, unsigned int offset)
 {
 	return transfer(edu, BUFFER_BASE + offset, iova, len, CMD_TO_MEMORY);
+}
+
+void edu_misbehave(struct edu *edu, __u64 how)
+{
+	reg_write(edu, REG_TROUBLE, how);
 }

@@ -30,4 +30,10 @@ int edu_read(struct edu *edu, __u64 iova, unsigned int len, unsigned int offset,
 	     const void *mem);
 int edu_write(struct edu *edu, __u64 iova, unsigned int len, unsigned int offset);
 
+/* What goes wrong from now on: with the device, or once with the IOMMU in front of it. */
+#define EDU_MUTE		0x001	/* no answer when told to drop translations */
+#define EDU_IOMMU_LOSES_WAIT	0x100
+#define EDU_IOMMU_STOPS		0x200
+void edu_misbehave(struct edu *edu, __u64 how);
+
 #endif
