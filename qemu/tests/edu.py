@@ -4,6 +4,8 @@
 EDU_SRC, EDU_DST, EDU_COUNT, EDU_CMD, EDU_RESULT = 0x80, 0x88, 0x90, 0x98, 0xa0
 EDU_TROUBLE = 0xa8
 MUTE, LOSE_WAIT, FAIL_COMMAND = 1 << 0, 1 << 8, 1 << 9
+EDU_FAIL = 0xb0
+REJECT, REJECT_DEVICE, SILENT, SILENT_AHEAD = range(1, 5)
 EDU_BUFFER = 0x40000
 
 
@@ -39,6 +41,10 @@ class Edu:
     def dma_write(self, iova, count=8):
         """The device writes its buffer to memory."""
         return self.dma(EDU_BUFFER, iova, count, 2)
+
+    def fail(self, how, count=1, gone=False):
+        """The next invalidations of VT-d's that concern it fail."""
+        self.writeq(self.BAR + EDU_FAIL, how | count << 8 | gone << 32)
 
     def enable_ats(self):
         cap = self.ecam(0x100)

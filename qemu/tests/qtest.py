@@ -59,6 +59,10 @@ class Machine:
             raise RuntimeError(f'{words}: {reply}')
         return reply[1:]
 
+    def step(self, ms):
+        """Let time go on: it stands still otherwise."""
+        self.command('clock_step', str(int(ms * 1000000)))
+
     def readl(self, addr):
         return int(self.command('readl', hex(addr))[0], 16)
 

@@ -10,6 +10,8 @@ from qtest import Q35
 REGS = 0xfed90000
 CAP, ECAP, GCMD, GSTS, RTADDR = 0x08, 0x10, 0x18, 0x1c, 0x20
 IQT, IQA, FRCD_LO, FRCD_HI = 0x88, 0x90, 0x220, 0x228
+FSTS, IQH, IQERCD = 0x34, 0x80, 0xb0
+IQE, ITE = 1 << 4, 1 << 6
 TE, SRTP, QIE = 1 << 31, 1 << 30, 1 << 26
 
 DOMAIN = 7
@@ -87,21 +89,27 @@ class Vtd(Edu, Q35):
 
     # -- invalidation ------------------------------------------------------
 
-    def submit(self, *quads):
-        """Queue one descriptor, and wait for it."""
+    def write_descriptor(self, slot, *quads):
+        self.write_quads(self.queue + 32 * slot, *(list(quads) + [0] * 4)[:4])
+
+    def wait(self, data=0x55):
+        """A descriptor that waits for those before it."""
+        return 0x5 | 1 << 5 | data << 32, self.status
+
+    def submit(self, *quads, done=True):
+        """Queue one descriptor, and a wait, which is to be done by then."""
         self.writel(self.status, 0)
-        for descriptor in (quads, (0x5 | 1 << 5 | 0x55 << 32, self.status)):
-            self.write_quads(self.queue + 32 * self.queue_tail,
-                             *(list(descriptor) + [0] * 4)[:4])
+        for descriptor in (quads, self.wait()):
+            self.write_descriptor(self.queue_tail, *descriptor)
             self.queue_tail = (self.queue_tail + 1) % 128
         self.writeq(self.regs + IQT, self.queue_tail << 5)
-        assert self.readl(self.status) == 0x55, 'invalidation failed'
+        assert (self.readl(self.status) == 0x55) == done, 'invalidation failed' * done
 
-    def flush_global(self):
-        self.submit(0x2 | 1 << 4)
+    def flush_global(self, done=True):
+        self.submit(0x2 | 1 << 4, done=done)
 
-    def flush_domain(self, domain=DOMAIN):
-        self.submit(0x2 | 2 << 4 | domain << 16)
+    def flush_domain(self, domain=DOMAIN, done=True):
+        self.submit(0x2 | 2 << 4 | domain << 16, done=done)
 
     def flush_page(self, iova, order=0, hint=0, domain=DOMAIN):
         self.submit(0x2 | 3 << 4 | domain << 16,
@@ -118,13 +126,18 @@ class Vtd(Edu, Q35):
         """0: domain; 1: one PASID in a domain; 3: global."""
         self.submit(0x7 | granularity << 4 | domain << 16 | pasid << 32)
 
-    def flush_device(self, iova, order=0):
+    def queue_state(self):
+        """Head, fault status, and what the wait has written."""
+        return (self.readl(self.regs + IQH) >> 5, self.readl(self.regs + FSTS),
+                self.readl(self.status))
+
+    def flush_device(self, iova, order=0, done=True):
         """Drop 2^order pages from the device TLB."""
         size = 0x1000 << order
         addr = iova & ~(size - 1)
         if order:
             addr |= (size >> 1) - 1 & ~0xfff | 1
-        self.submit(0x3 | self.SLOT << 3 + 32, addr)
+        self.submit(0x3 | self.SLOT << 3 + 32, addr, done=done)
 
     # -- page tables -------------------------------------------------------
 

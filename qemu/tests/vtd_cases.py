@@ -5,9 +5,10 @@ them with what the VT-d specification says.
 """
 import tempfile
 
-from edu import EDU_RESULT
+from edu import EDU_RESULT, REJECT, REJECT_DEVICE, SILENT, SILENT_AHEAD
 from suite import Suite, same
-from vtd import CAP, DOMAIN, ECAP, FIRST, GSTS, REGS, SECOND, TE, Vtd
+from vtd import (CAP, DOMAIN, ECAP, FIRST, FSTS, GSTS, IQE, IQERCD, ITE, REGS, SECOND, TE,
+                 Vtd)
 
 SS = 'x-scalable-mode=on,x-slad=on'
 FS = 'x-scalable-mode=on,x-flts=on,x-flad=on'
@@ -665,6 +666,113 @@ def unit_of_slots_leaves_the_others():
         addrs = vtd.map(IOVA[4], PHYS[1])
         same('DMA result', vtd.dma_write(IOVA[4]), 0)
         same('flags', vtd.flags(addrs), 'A A A AD')
+
+
+# -- invalidations that fail, or are late ----------------------------------
+
+def clear_fault(m, fault):
+    m.vtd.writel(m.vtd.regs + FSTS, fault)
+
+
+@case(*BOTH_STAGES)
+def rejected_descriptor_stops_the_queue(stage):
+    with Mapped(stage) as m:
+        m.write()
+        m.vtd.clear(m.leaf, stage.dirty)
+        m.vtd.fail(REJECT)
+        m.vtd.flush_domain(done=False)
+        same('queue', m.vtd.queue_state(), (0, IQE, 0))
+        same('reason', m.vtd.reg(IQERCD) & 0xf, 4)
+        m.write()       # through a translation that was cached dirty
+        m.expect_leaf('A')
+        m.vtd.flush_global(done=False)
+        same('queue, after one more', m.vtd.queue_state(), (0, IQE, 0))
+        m.vtd.write_descriptor(0, *m.vtd.wait())
+        clear_fault(m, IQE)
+        same('queue, cleared', m.vtd.queue_state(), (4, 0, 0x55))
+        m.write()
+        m.expect_leaf('AD')
+
+
+@case(props=ONCE)
+def rejected_descriptors_are_those_of_the_domain():
+    with Mapped(SECOND) as m:
+        m.vtd.fail(REJECT, 2)
+        m.vtd.flush_domain(DOMAIN + 1)
+        m.vtd.fail(REJECT_DEVICE, 2)
+        m.vtd.flush_domain()
+        m.vtd.fail(0)
+        m.vtd.flush_device(m.iova)
+
+
+def silent(how):
+    m = Mapped(SECOND, props=',device-iotlb=on', edu=',ats=on')
+    m.vtd.enable_ats()
+    m.write()
+    m.vtd.clear(m.leaf)
+    m.vtd.flush_page(m.iova)
+    m.vtd.fail(how)
+    m.vtd.flush_device(m.iova, done=False)
+    return m
+
+
+@case(props=ONCE)
+def device_tlb_that_does_not_answer():
+    with silent(SILENT) as m:
+        same('queue', m.vtd.queue_state(), (3, 0, 0))
+        m.vtd.step(19)
+        same('queue, later', m.vtd.queue_state(), (3, 0, 0))
+        m.vtd.step(1)
+        same('queue, too late', m.vtd.queue_state(), (3, ITE, 0))
+        same('who', m.vtd.reg(IQERCD) >> 32 & 0xffff, m.vtd.SLOT << 3)
+        clear_fault(m, ITE)
+        same('queue, cleared', m.vtd.queue_state(), (4, 0, 0x55))
+        m.write()       # the device TLB has kept it all the same
+        m.expect_leaf('-')
+        m.vtd.flush_device(m.iova)
+        m.write()
+        m.expect_leaf('AD')
+
+
+@case(props=ONCE)
+def device_tlb_that_does_not_answer_while_the_queue_goes_on():
+    with silent(SILENT_AHEAD) as m:
+        m.vtd.flush_global(done=False)
+        same('queue', m.vtd.queue_state(), (6, 0, 0))
+        m.vtd.step(20)
+        same('queue, too late', m.vtd.queue_state(), (6, ITE, 0))
+        clear_fault(m, ITE)
+        m.vtd.step(100)
+        same('waits are aborted', m.vtd.queue_state(), (6, 0, 0))
+        m.vtd.flush_device(m.iova)
+
+
+@case(props=ONCE)
+def descriptors_are_late():
+    with Mapped(SECOND, props=',x-queue-delay-us=1000') as m:
+        m.write()
+        m.vtd.clear(m.leaf, m.vtd.stage.dirty)
+        m.vtd.flush_domain(done=False)
+        m.write()
+        m.expect_leaf('A')
+        same('queue', m.vtd.queue_state(), (0, 0, 0))
+        m.vtd.step(1)
+        same('queue, later', m.vtd.queue_state(), (1, 0, 0))
+        m.write()
+        m.expect_leaf('AD')
+        m.vtd.step(1)
+        same('queue, in the end', m.vtd.queue_state(), (2, 0, 0x55))
+
+
+@case(props=ONCE)
+def device_that_is_gone():
+    with Mapped(SECOND) as m:
+        m.vtd.command('outl', '0xcf8', hex(1 << 31 | m.vtd.SLOT << 11))
+        same('IDs', m.vtd.command('inl', '0xcfc'), ['0x11e81234'])
+        m.vtd.fail(0, gone=True)
+        same('IDs of nothing', m.vtd.command('inl', '0xcfc'), ['0xffffffff'])
+        m.vtd.fail(0)
+        m.write()
 
 
 # -- the device ------------------------------------------------------------
