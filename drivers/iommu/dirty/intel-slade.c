@@ -207,14 +207,93 @@ static int intel_capability(struct iommu_domain *domain, struct device *dev,
 	return 0;
 }
 
-/* SSADE of one entry, where there is one */
-static int set_ssade_entry(const struct device_domain_info *info,
+static int submit(const struct device_domain_info *info,
+		  const struct qi_desc *desc)
+{
+	struct qi_desc copy = *desc;
+
+	return qi_submit_sync(info->iommu, &copy, 1, 0);
+}
+
+static int invalidate_device_tlb(const struct device_domain_info *info,
+				 ioasid_t pasid)
+{
+	u16 sid = PCI_DEVID(info->bus, info->devfn);
+	struct qi_desc desc = {};
+	int ret;
+
+	if (!info->ats_enabled)
+		return 0;
+	/* It will not answer, and what it has written may not have landed */
+	if (!pci_device_is_present(to_pci_dev(info->dev)))
+		return -ENODEV;
+	if (pasid == IOMMU_NO_PASID)
+		qi_desc_dev_iotlb(sid, info->pfsid, info->ats_qdep, 0,
+				  MAX_AGAW_PFN_WIDTH, &desc);
+	else
+		qi_desc_dev_iotlb_pasid(sid, info->pfsid, pasid, info->ats_qdep,
+					0, 64 - VTD_PAGE_SHIFT, &desc);
+	ret = submit(info, &desc);
+	if (!ret && info->dtlb_extra_inval)
+		ret = submit(info, &desc);
+	return ret;
+}
+
+/*
+ * All that hardware may have cached of a PASID entry and of what it led to, as the
+ * driver does, which drops the results: table 25 of the specification. The driver's
+ * own ones may have failed, these are known to have been carried out.
+ */
+static int invalidate_entry(const struct device_domain_info *info,
+			    ioasid_t pasid, u16 did, bool first)
+{
+	struct qi_desc entry = {
+		.qw0 = QI_PC_DID(did) | QI_PC_GRAN(QI_PC_PASID_SEL) |
+		       QI_PC_PASID((u64)pasid) | QI_PC_TYPE,
+	};
+	struct qi_desc leaves = {};
+
+	if (first)
+		qi_desc_piotlb(did, pasid, 0, -1, false, &leaves);
+	else
+		qi_desc_iotlb(info->iommu, did, 0, 0, DMA_TLB_DSI_FLUSH,
+			      &leaves);
+	return submit(info, &entry) ?: submit(info, &leaves) ?:
+	       invalidate_device_tlb(info, pasid);
+}
+
+/* The same without knowing the domain's ID */
+static int invalidate_all_entries(const struct device_domain_info *info,
+				  ioasid_t pasid)
+{
+	struct qi_desc entries = {
+		.qw0 = QI_PC_GRAN(QI_PC_GLOBAL) | QI_PC_TYPE,
+	};
+	struct qi_desc leaves = {};
+
+	qi_desc_iotlb(info->iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH, &leaves);
+	return submit(info, &entries) ?: submit(info, &leaves) ?:
+	       invalidate_device_tlb(info, pasid);
+}
+
+/*
+ * SSADE of one entry, where there is one. Once it is off nobody relies on it: hardware
+ * that goes on recording does no harm.
+ */
+static int set_ssade_entry(struct dmar_domain *dmar,
+			   const struct device_domain_info *info,
 			   ioasid_t pasid, bool value)
 {
+	int ret;
+
 	if (!device_records_second_stage(info))
 		return 0;
-	return intel_pasid_setup_dirty_tracking(info->iommu, info->dev, pasid,
-						value);
+	ret = intel_pasid_setup_dirty_tracking(info->iommu, info->dev, pasid,
+					       value);
+	if (ret || !value)
+		return ret;
+	return invalidate_entry(info, pasid, domain_id_iommu(dmar, info->iommu),
+				false);
 }
 
 /*
@@ -229,13 +308,13 @@ static int set_ssade_attached(struct dmar_domain *dmar, bool value)
 	int ret;
 
 	list_for_each_entry(info, &dmar->devices, link) {
-		ret = set_ssade_entry(info, IOMMU_NO_PASID, value);
+		ret = set_ssade_entry(dmar, info, IOMMU_NO_PASID, value);
 		if (ret)
 			return ret;
 	}
 	list_for_each_entry(dev_pasid, &dmar->dev_pasids, link_domain) {
 		info = dev_iommu_priv_get(dev_pasid->dev);
-		ret = set_ssade_entry(info, dev_pasid->pasid, value);
+		ret = set_ssade_entry(dmar, info, dev_pasid->pasid, value);
 		if (ret)
 			return ret;
 	}
@@ -267,6 +346,51 @@ static int set_ssade(struct dmar_domain *dmar, bool value)
 	return ret;
 }
 
+/* Batches of invalidations of the domain that failed; a batch comes with an attach */
+static unsigned int failures(const struct dmar_domain *dmar)
+{
+	const struct qi_batch *batch = READ_ONCE(dmar->qi_batch);
+
+	return batch ? READ_ONCE(batch->failures) : 0;
+}
+
+/**
+ * iommu_dirty_intel_torn_down() - a PASID entry, if there was one, is gone
+ * @dmar: domain that it led to, NULL if none that translates
+ * @dev: device
+ * @pasid: PASID, or IOMMU_NO_PASID while the domain still has an ID for the unit
+ *
+ * The driver does not look at what came of the invalidations, and flushes of the domain
+ * do not reach the device any more: where the domain may be tracked, make sure that it no
+ * longer writes through its table.
+ *
+ * Context: process; group->mutex and the domain's attach lock are held.
+ */
+void iommu_dirty_intel_torn_down(struct dmar_domain *dmar, struct device *dev,
+				 ioasid_t pasid)
+{
+	const struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct dmar_domain *tracked = dmar;
+	int ret;
+
+	if (dmar && dmar->domain.type == IOMMU_DOMAIN_NESTED)
+		tracked = dmar->s2_domain;
+	if (!tracked || !iommu_dirty_owns(&tracked->domain) ||
+	    !tracked->dirty_tracking)
+		return;
+	/* Such a device does not record: the domain reports everything anyway */
+	if (!sm_supported(info->iommu) || dma_by_another(dev))
+		return;
+	if (pasid == IOMMU_NO_PASID)
+		ret = invalidate_entry(info, pasid,
+				       domain_id_iommu(dmar, info->iommu),
+				       tracked->use_first_level);
+	else
+		ret = invalidate_all_entries(info, pasid);
+	if (ret)
+		iommu_dirty_flush_failed(&tracked->domain);
+}
+
 static int intel_set_feature(struct iommu_domain *domain,
 			     enum iommu_dirty_feature feature, bool value)
 {
@@ -275,9 +399,11 @@ static int intel_set_feature(struct iommu_domain *domain,
 
 	if (feature != IOMMU_DIRTY_FEATURE_RECORD)
 		return -EOPNOTSUPP;
-	/* The first stage has no switch */
-	if (dmar->use_first_level)
+	/* The first stage has no switch. A detach wants to know */
+	if (dmar->use_first_level) {
+		dmar->dirty_tracking = value;
 		return 0;
+	}
 
 	ret = set_ssade(dmar, value);
 	if (!ret) {
@@ -326,16 +452,20 @@ static int intel_clear(struct iommu_domain *domain,
  * The cache tags list every unit, device TLB and PASID that the domain, or a
  * nested child of it, is attached to. Only leaves have changed: the invalidation
  * hint spares the paging-structure caches. The driver waits for completion and
- * does not learn of a failure.
+ * drops the result, which is counted where it does. If another invalidation of
+ * this domain fails meanwhile, that comes to the same.
  */
 static int intel_flush(struct iommu_domain *domain, unsigned long iova,
 		       unsigned long last)
 {
-	cache_tag_flush_range(to_dmar_domain(domain), iova, last, 1);
-	return 0;
+	struct dmar_domain *dmar = to_dmar_domain(domain);
+	unsigned int before = failures(dmar);
+
+	cache_tag_flush_range(dmar, iova, last, 1);
+	return failures(dmar) == before ? 0 : -EIO;
 }
 
-static const struct iommu_dirty_backend intel_backend = {
+const struct iommu_dirty_backend iommu_dirty_intel_backend = {
 	.name = "intel-slade",
 	.owner = THIS_MODULE,
 	.claims = intel_claims,
@@ -348,6 +478,6 @@ static const struct iommu_dirty_backend intel_backend = {
 
 static int __init intel_slade_init(void)
 {
-	return iommu_dirty_register(&intel_backend);
+	return iommu_dirty_register(&iommu_dirty_intel_backend);
 }
 subsys_initcall(intel_slade_init);

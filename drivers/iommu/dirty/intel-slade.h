@@ -6,10 +6,15 @@
 #include <linux/iommu-dirty.h>
 #include <linux/types.h>
 
-struct device;
-struct intel_iommu;
+#include "../intel/iommu.h"
+
+/* Called only with CONFIG_IOMMU_DIRTY_INTEL: intel-queue.c */
+int iommu_dirty_intel_queue_poll(struct intel_iommu *iommu, int wait_index);
+int iommu_dirty_intel_queue_result(struct intel_iommu *iommu, int index,
+				   int wait_index);
 
 #ifdef CONFIG_IOMMU_DIRTY_INTEL
+extern const struct iommu_dirty_backend iommu_dirty_intel_backend;
 bool iommu_dirty_intel_first_stage(struct device *dev, u32 flags);
 bool iommu_dirty_intel_records(const struct intel_iommu *iommu);
 bool iommu_dirty_intel_fits(const struct iommu_domain *domain,
@@ -28,7 +33,48 @@ static inline bool iommu_dirty_intel_can_use(const struct iommu_domain *domain,
 {
 	return !iommu_dirty_owns(domain) || iommu_dirty_intel_fits(domain, dev);
 }
+
+void iommu_dirty_intel_torn_down(struct dmar_domain *dmar, struct device *dev,
+				 ioasid_t pasid);
+
+static inline void iommu_dirty_intel_batch_of(struct dmar_domain *dmar)
+{
+	if (dmar->qi_batch)
+		dmar->qi_batch->domain = &dmar->domain;
+}
+
+/**
+ * iommu_dirty_intel_batch_over() - empty a batch that was submitted
+ * @batch: a domain's
+ * @err: what came of it
+ *
+ * Context: the domain's cache_lock is held.
+ */
+static inline void iommu_dirty_intel_batch_over(struct qi_batch *batch, int err)
+{
+	memset(batch, 0, offsetof(struct qi_batch, domain));
+	if (!err)
+		return;
+	WRITE_ONCE(batch->failures, batch->failures + 1);
+	if (iommu_dirty_owns(batch->domain))
+		iommu_dirty_flush_failed(batch->domain);
+}
 #else
+static inline void iommu_dirty_intel_torn_down(struct dmar_domain *dmar,
+					       struct device *dev,
+					       ioasid_t pasid)
+{
+}
+
+static inline void iommu_dirty_intel_batch_of(struct dmar_domain *dmar)
+{
+}
+
+static inline void iommu_dirty_intel_batch_over(struct qi_batch *batch, int err)
+{
+	memset(batch, 0, sizeof(*batch));
+}
+
 static inline bool iommu_dirty_intel_first_stage(struct device *dev, u32 flags)
 {
 	return false;
