@@ -1120,7 +1120,7 @@ static int for_each(void (*run)(const struct test *test))
 	/* Hardware that differs or fails wants a machine of its own: only those who ask. */
 	const struct test *capable[] = {
 		tests, life_tests, limit_tests, opt.only ? unit_tests : NULL,
-		opt.only ? failing_tests : NULL, NULL
+		opt.only ? failing_tests : NULL, opt.only ? queue_tests : NULL, NULL
 	};
 	const struct test *incapable[] = { incapable_tests, incapable_life_tests, NULL };
 	int n = 0;

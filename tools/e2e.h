@@ -29,6 +29,9 @@ extern const struct test unit_tests[];
 /* e2e-failing.c: devices and IOMMUs that fail. */
 extern const struct test failing_tests[];
 
+/* e2e-queue.c: invalidations that fail in a queue that domains share. */
+extern const struct test queue_tests[];
+
 /* e2e-limits.c: odd arguments, too many of a thing, no memory. */
 extern const struct test limit_tests[];
 

@@ -12,6 +12,7 @@
 #define REG_COUNT	0x90
 #define REG_COMMAND	0x98
 #define REG_TROUBLE	0xa8
+#define REG_FAIL	0xb0	/* stock QEMU has none, and ignores it */
 #define REG_RESULT	0xa0	/* stock QEMU has none and reads as all ones */
 
 #define CMD_RUN		1ULL
@@ -60,6 +61,8 @@ void edu_init(struct edu *edu, void *bar)
 {
 	memset(edu, 0, sizeof(*edu));
 	edu->bar = bar;
+	/* Whoever had it before may have ended early. */
+	edu_fail(edu, EDU_FAIL_NONE, 0, false);
 }
 
 int edu_read(struct edu *edu, __u64 iova, unsigned int len, unsigned int offset,
@@ -80,4 +83,9 @@ int edu_write(struct edu *edu, __u64 iova, unsigned int len, unsigned int offset
 void edu_misbehave(struct edu *edu, __u64 how)
 {
 	reg_write(edu, REG_TROUBLE, how);
+}
+
+void edu_fail(struct edu *edu, enum edu_fail how, unsigned int count, bool gone)
+{
+	reg_write(edu, REG_FAIL, how | (__u64)count << 8 | (__u64)gone << 32);
 }

@@ -4,10 +4,22 @@
 #define TOOLS_EDU_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 
 #define EDU_VENDOR 0x1234
 #define EDU_DEVICE 0x11e8
 #define EDU_BUFFER 4096		/* bytes in one transfer at most */
+
+/* How the IOMMU's invalidations that concern the device fail. */
+enum edu_fail {
+	EDU_FAIL_NONE,
+	EDU_FAIL_REJECT,	/* the queue takes offence at them */
+	EDU_FAIL_REJECT_DEVICE,	/* at those for its translation cache */
+	EDU_FAIL_SILENT,	/* its translation cache does not answer */
+	EDU_FAIL_SILENT_AHEAD,	/* ... and the queue has gone on meanwhile */
+};
+
+#define EDU_FAIL_ALL 0xffffff
 
 struct edu {
 	void *bar;
@@ -35,5 +47,8 @@ int edu_write(struct edu *edu, __u64 iova, unsigned int len, unsigned int offset
 #define EDU_IOMMU_LOSES_WAIT	0x100
 #define EDU_IOMMU_STOPS		0x200
 void edu_misbehave(struct edu *edu, __u64 how);
+
+/* The next @count of them fail; @gone: there is no such device in configuration space. */
+void edu_fail(struct edu *edu, enum edu_fail how, unsigned int count, bool gone);
 
 #endif
