@@ -41,7 +41,7 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?                 the mutants
 #?   PART=K/N      make mutants: the Kth of N pieces; what was run on the same code is not
 #?                 run again (AGAIN=1: it is), and the last line counts all pieces
-#?   WHERE=PLACE   make mutants: those that run in kunit, or in a guest: intel, amd, arm
+#?   WHERE=PLACE   make mutants: those that run in kunit, or in a guest: x86, intel, amd, arm
 #?   ALONE=1       make mutants: build a kernel for each, not one for many
 #?   SLOTS=N       make test: stages that run at a time (2, or 1 with one processor or
 #?                 less than 7 GiB of free memory)

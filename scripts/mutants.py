@@ -6,7 +6,7 @@ Each kunit/mutants/*.patch (against the repository) names, in a line "Expect: TE
 KUnit test that must fail; all pass without it. With TEST = conformance.*.CASE it must fail
 for every backend that can run it, but those in a line "Except: BACKEND...", to which it makes
 no difference. One with a line "Guest: VARIABLE=VALUE..." is about a vendor's driver: there TEST is a case of dirty-e2e, in a guest that run-vfio.sh starts with
-those variables.
+those variables; or SUITE.CASE of KUnit, which run-kunit.sh boots on x86_64.
 
 Mutants that change the insides of functions share one kernel, which gets a number of one of
 them at boot (schemata.py): a batch. First the tests must pass on it with no mutant, and with
@@ -14,7 +14,7 @@ copies of all those functions that are not changed. What does not fit into a bat
 of its own, and so has what no test noticed in the batch, once more: that counts. ALONE=1
 gives each mutant its own kernel.
 
-NAMEs choose the mutants whose name contains one; WHERE=kunit|intel|amd|arm those that run
+NAMEs choose the mutants whose name contains one; WHERE=kunit|x86|intel|amd|arm those that run
 there; PART=K/N the Kth of N pieces, of about the same length. Results are kept in the cache,
 by the hash of the patch and of the code: a mutant that was caught is not run again on the
 same code, unless AGAIN=1. Pieces for different kernels do not wait for each other.
@@ -43,10 +43,12 @@ CODE = 'include', 'drivers', 'hooks', 'kunit', 'scripts', 'tools', 'qemu'
 KUNIT = re.compile(r'(include|drivers|hooks|kunit|scripts/config)/|scripts/(mutants|schemata|ktap|splats)\.py|'
                    r'scripts/(lib|overlay|build-kernel|run-uml)\.sh')
 GUEST = re.compile(r'(include|drivers|hooks|scripts|tools|qemu)/')
-PLACES = 'kunit', 'intel', 'amd', 'arm'
-KERNELS = {'um': ('kunit',), 'x86': ('intel', 'amd'), 'arm64': ('arm',)}
-IMAGES = {'um': 'linux', 'x86': 'arch/x86/boot/bzImage', 'arm64': 'arch/arm64/boot/Image'}
-LENGTH = {'kunit': 1, 'intel': 5, 'amd': 5, 'arm': 10}      # how long one takes beside the others
+PLACES = 'kunit', 'x86', 'intel', 'amd', 'arm'
+KERNELS = {'um': ('kunit',), 'x86-debug': ('x86',), 'x86': ('intel', 'amd'), 'arm64': ('arm',)}
+IMAGES = {'um': 'linux', 'x86-debug': 'arch/x86/boot/bzImage', 'x86': 'arch/x86/boot/bzImage',
+          'arm64': 'arch/arm64/boot/Image'}
+# How long one takes beside the others
+LENGTH = {'kunit': 1, 'x86': 10, 'intel': 5, 'amd': 5, 'arm': 10}
 HANGS = 60, 10          # a test hangs after so many seconds, and times what it takes unchanged
 
 
@@ -81,6 +83,8 @@ class Mutant:
         self.guest = self.header('Guest')
         vendor = re.search(r'\bVENDOR=(\w+)', self.guest)
         self.place = vendor[1] if vendor else 'intel' if self.guest else 'kunit'
+        if self.guest and '.' in self.expect:
+            self.place = 'x86'
         self.runs = (self.guest + ': ' if self.guest else '') + self.expect
         # Neighbours change the same files: what is put back is what changes next
         self.order = PLACES.index(self.place), self.guest, self.files, self.name
@@ -240,8 +244,10 @@ class Kernel:
         return ktap.cases('um', said.splitlines())
 
     def run_guest(self, guest, tests, log, _unchanged, parameters):
-        """Cases of dirty-e2e with that vendor's IOMMU."""
+        """Cases of dirty-e2e with that vendor's IOMMU, or of KUnit."""
         env = dict(word.split('=', 1) for word in guest.split())
+        if self.flavour == 'x86-debug':
+            return self.run_kunit_guest(env, tests, log, parameters)
         stage, incapable = env.get('STAGE', '2'), env.get('INCAPABLE')
         env['KERNEL_ARGS'] = ' '.join(filter(None, (env.get('KERNEL_ARGS'), *parameters)))
         command = f'dirty-e2e --stage={stage} {f"--incapable={incapable}" if incapable else ""} --rounds=2'
@@ -254,6 +260,19 @@ class Kernel:
             file.write(said)
         if not re.search('^TAP version', said, re.M):
             raise subprocess.CalledProcessError(1, 'run-vfio.sh')
+        return ktap.cases('guest', said.splitlines())
+
+
+    def run_kunit_guest(self, env, tests, log, parameters):
+        said = ''
+        for suite in sorted({test.partition('.')[0] for test in tests}):
+            with open(log, 'a') as file:
+                said += subprocess.run(
+                    [f'{self.code}/scripts/run-kunit.sh', self.flavour, f'{log}.guest', env['VENDOR'],
+                     env['STAGE'], ' '.join([f'kunit.filter_glob={suite}*', *parameters])],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=file, text=True,
+                    errors='replace', env={**os.environ, **self.env, **env}).stdout
+                file.write(said)
         return ktap.cases('guest', said.splitlines())
 
 
