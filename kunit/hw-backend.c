@@ -6,6 +6,9 @@
 #include <linux/bitmap.h>
 #include <linux/debug_locks.h>
 
+/* Here a format may be one whose callbacks tell on it */
+#define iommu_dirty_check_format(fmt) ((void)(fmt))
+
 #include "load-point.h"
 
 #include "../fmt-amdv1.h"

@@ -19,6 +19,7 @@
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
+#include <linux/build_bug.h>
 #include <linux/io.h>
 #include <linux/iommu-dirty.h>
 #include <linux/minmax.h>
@@ -26,6 +27,16 @@
 /* Hardware may change an entry at any time: look at it once. Tests look in behind it. */
 #ifndef iommu_dirty_load
 #define iommu_dirty_load(entry) READ_ONCE(*(entry))
+#endif
+
+/*
+ * All the speed hangs on the compiler knowing the format: with another one each entry
+ * costs indirect calls. Such a call does not build.
+ */
+#ifndef iommu_dirty_check_format
+#define iommu_dirty_check_format(fmt)                                    \
+	BUILD_BUG_ON_MSG(!__builtin_constant_p((fmt)->granule_shift),    \
+			 "the format of a walk must be a constant")
 #endif
 
 enum iommu_dirty_entry_kind {
@@ -43,9 +54,14 @@ enum iommu_dirty_entry_kind {
  * @kind: what an entry of a level is; level 1 maps the smallest leaves
  * @run: log2 of the number of neighbouring, aligned entries that together are
  *	the leaf; hardware may mark any of them. NULL when a leaf is one entry.
- * @table: physical address of the table that a table entry points to
- * @dirty: was the leaf written?
- * @cleaned: the same leaf, not written
+ * @table: physical address of the table that a table entry points to. Hardware may
+ *	set bits in table entries too: they are no part of the address.
+ * @dirty: was the leaf written? Hardware says so before the write can be seen, or
+ *	once the backend's ->sync has returned. It never takes that back. A leaf that
+ *	devices cannot write may read as either.
+ * @cleaned: the same leaf, not written. Hardware must be able to mark it again, and
+ *	no access through it may fault that did not before: what makes a leaf
+ *	writable, or one that is recorded, stays.
  *
  * All callbacks are pure: they look at a value, never at memory.
  */
@@ -258,6 +274,7 @@ iommu_dirty_walk_table(const struct iommu_dirty_format *fmt,
 {
 	struct iommu_dirty_cursor cur;
 
+	iommu_dirty_check_format(fmt);
 	if (!iommu_dirty_root_covers(fmt, root, last))
 		return -ERANGE;
 
@@ -348,6 +365,7 @@ iommu_dirty_clear_table(const struct iommu_dirty_format *fmt,
 	struct iommu_dirty_cursor cur;
 	unsigned int bit = find_first_bit(chunk->mask, chunk->nbits);
 
+	iommu_dirty_check_format(fmt);
 	iommu_dirty_cursor_init(&cur, root);
 	while (bit < chunk->nbits) {
 		unsigned long iova =
