@@ -21,7 +21,7 @@ statement S1, S2;
  ... when any
  if (ops->domain_alloc_user) S1 else S2
 +if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING) {
-+	rc = iommu_dirty_domain_want(hwpt->domain, idev->dev);
++	rc = iommu_dirty_domain_require(hwpt->domain, idev->dev);
 +	if (rc)
 +		goto out_abort;
 +}

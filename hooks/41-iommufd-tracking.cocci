@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Domains that a backend serves are tracked by the dirty-tracking core.
+// IOMMU_DOMAIN_UNMANAGED domains are tracked by the dirty-tracking core.
 // Target: drivers/iommu/iommufd/io_pagetable.c
 // Adds: 7
 

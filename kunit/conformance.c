@@ -276,22 +276,12 @@ static void bad_arguments_change_nothing(struct kunit *test)
 	struct conf *conf = test->priv;
 	struct conf_ranges mapped = conf_ranges(conf);
 	u64 seq = conf_query(conf).seq;
-	int record = IOMMU_DIRTY_FEATURE_RECORD;
 
 	KUNIT_EXPECT_EQ(test,
 			iommu_dirty_start(conf->domain, NULL, &mapped.ranges),
 			-EINVAL);
 	KUNIT_EXPECT_EQ(test, iommu_dirty_start(conf->domain, test, NULL),
 			-EINVAL);
-	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_set_feature(conf->domain, test,
-						IOMMU_DIRTY_NR_FEATURES, true,
-						&mapped.ranges),
-			-EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_set_feature(conf->domain, test, record - 1,
-						true, &mapped.ranges),
-			-EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, iommu_dirty_stop(conf->domain, NULL), -EINVAL);
 	/* A backend is asked for nothing that it does not know */
 	KUNIT_EXPECT_EQ(test, conf->calls[CONF_SET_FEATURE], 0);
@@ -590,7 +580,7 @@ static void what_devices_only_read_is_not_reported(struct kunit *test)
 	/* Cached clean: the write looks at the entry again */
 	write_some(conf);
 	KUNIT_EXPECT_EQ(test, conf_read_all(conf, 0), 0);
-	KUNIT_EXPECT_EQ(test, conf_query(conf).met_sizes & conf->granule,
+	KUNIT_EXPECT_EQ(test, conf_query(conf).seen_leaf_sizes & conf->granule,
 			conf->granule);
 }
 
@@ -837,13 +827,13 @@ static void leaf_sizes_that_were_met_are_told(struct kunit *test)
 		if (clean && conf->target->ops->vague)
 			break;
 		conf_read(conf, large, large + conf->granule - 1, 0);
-		KUNIT_EXPECT_EQ(test, conf_query(conf).met_sizes, conf->large);
+		KUNIT_EXPECT_EQ(test, conf_query(conf).seen_leaf_sizes, conf->large);
 		conf_read_all(conf, NO_CLEAR);
-		KUNIT_EXPECT_EQ(test, conf_query(conf).met_sizes,
+		KUNIT_EXPECT_EQ(test, conf_query(conf).seen_leaf_sizes,
 				conf->leaf_sizes & ~conf->huge_sizes);
 		conf_read_as(conf, test, 0, conf->reach, coarse_page(conf),
 			     NO_CLEAR);
-		KUNIT_EXPECT_EQ(test, conf_query(conf).met_sizes,
+		KUNIT_EXPECT_EQ(test, conf_query(conf).seen_leaf_sizes,
 				conf->leaf_sizes);
 		for (place = 0; place < CONF_NR_PLACES; place++) {
 			u64 dirty = conf_query(conf).dirty;
@@ -853,7 +843,7 @@ static void leaf_sizes_that_were_met_are_told(struct kunit *test)
 			    (place == CONF_RO && conf->target->ops->vague))
 				continue;
 			conf_read_area(conf, place, 0);
-			KUNIT_EXPECT_EQ(test, conf_query(conf).met_sizes,
+			KUNIT_EXPECT_EQ(test, conf_query(conf).seen_leaf_sizes,
 					conf->area[place].leaf_size);
 			if (clean)
 				KUNIT_EXPECT_EQ(test, conf_query(conf).dirty,
@@ -861,7 +851,7 @@ static void leaf_sizes_that_were_met_are_told(struct kunit *test)
 		}
 	}
 	conf_read(conf, 0, conf->granule - 1, 0);
-	KUNIT_EXPECT_EQ(test, conf_query(conf).met_sizes, 0);
+	KUNIT_EXPECT_EQ(test, conf_query(conf).seen_leaf_sizes, 0);
 }
 
 static void each_leaf_is_looked_at_once(struct kunit *test)

@@ -522,17 +522,17 @@ static void step_release(struct machine *m)
 	new_device(m, dev);
 }
 
-static void shared_prospect(struct machine *m, int dev)
+static void shared_forecast(struct machine *m, int dev)
 {
 	struct iommu_domain *domain = &m->hd[MACHINE_SHARED]->domain;
 	struct iommu_dirty_info before = shared_info(m);
 	struct ref_device *d = &m->ref.devices[dev];
-	struct iommu_dirty_prospect would;
+	struct iommu_dirty_forecast forecast;
 	bool may_refuse, may_attach;
 	int ret;
 
 	note(m, "can device %d of %#x go to shared", dev, d->flags);
-	ret = iommu_dirty_can_attach(domain, &m->dev[dev]->dev, &would);
+	ret = iommu_dirty_can_attach(domain, &m->dev[dev]->dev, &forecast);
 	may_refuse = d->other ||
 		     (!(d->flags & RECORD) && d->at[0] != MACHINE_SHARED);
 	may_attach = !d->other;
@@ -544,17 +544,17 @@ static void shared_prospect(struct machine *m, int dev)
 		expect_ret(m, ret, ret ? 0 : -EINVAL);
 }
 
-static void step_prospect(struct machine *m)
+static void step_forecast(struct machine *m)
 {
 	int dev = pick(m, MACHINE_DEVICES), d = pick(m, m->ref.nr_domains);
 	int at = m->ref.devices[dev].at[0], ret;
-	struct iommu_dirty_prospect would, want;
+	struct iommu_dirty_forecast forecast, want;
 
 	/* Where it is, sometimes */
 	if (at != REF_NOWHERE && one_in(m, 3))
 		d = at;
 	if (d == MACHINE_SHARED) {
-		shared_prospect(m, dev);
+		shared_forecast(m, dev);
 		return;
 	}
 	note(m, "can device %d of %#x go to %s", dev,
@@ -565,10 +565,10 @@ static void step_prospect(struct machine *m)
 		m->ref.mute_device = dev;
 		m->rig.hw->mute = m->dev[dev];
 	}
-	want = ref_prospect(&m->ref, dev, d);
+	want = ref_forecast(&m->ref, dev, d);
 	ret = iommu_dirty_can_attach(&m->hd[d]->domain, &m->dev[dev]->dev,
-				     &would);
-	expect_same(m, d, "verdict", would.verdict, want.verdict);
+				     &forecast);
+	expect_same(m, d, "verdict", forecast.verdict, want.verdict);
 	expect_ret(m, ret,
 		   want.verdict == IOMMU_DIRTY_VERDICT_REFUSED ||
 				   want.verdict == IOMMU_DIRTY_VERDICT_FOREIGN ?
@@ -577,13 +577,13 @@ static void step_prospect(struct machine *m)
 	check(m);
 	if (want.verdict == IOMMU_DIRTY_VERDICT_ATTACHES ||
 	    want.verdict == IOMMU_DIRTY_VERDICT_REFUSED) {
-		expect_same(m, d, "mode to be", would.mode, want.mode);
-		expect_same(m, d, "reason to be", would.reason, want.reason);
+		expect_same(m, d, "mode to be", forecast.mode, want.mode);
+		expect_same(m, d, "reason to be", forecast.reason, want.reason);
 		/* Who did not say what it can is asked again by an attach */
 		if (ref_asked(&m->ref, d))
-			expect_same(m, d, "capability to be", would.caps.flags,
+			expect_same(m, d, "capability to be", forecast.caps.flags,
 				    want.caps.flags);
-		expect_same(m, d, "leaf sizes to be", would.caps.leaf_sizes,
+		expect_same(m, d, "leaf sizes to be", forecast.caps.leaf_sizes,
 			    want.caps.leaf_sizes);
 		if (one_in(m, 2))
 			attach(m, dev, 0, d, false, 0);
@@ -1056,8 +1056,8 @@ static void new_domain(struct machine *m, int d)
 		note(m, " for device %d of %#x", dev,
 		     m->ref.devices[dev].flags);
 		expect_ret(m,
-			   iommu_dirty_domain_want(&hd->domain,
-						   &m->dev[dev]->dev),
+			   iommu_dirty_domain_require(&hd->domain,
+						      &m->dev[dev]->dev),
 			   ref_want(&m->ref, d, dev));
 	}
 	KUNIT_EXPECT_EQ(m->test, iommu_dirty_query(&hd->domain, &info), 0);
@@ -1125,7 +1125,7 @@ static void do_step(struct machine *m)
 		step_pasid(m);
 		break;
 	case 67 ... 72:
-		step_prospect(m);
+		step_forecast(m);
 		break;
 	case 73 ... 79:
 		step_map(m);

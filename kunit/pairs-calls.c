@@ -87,32 +87,32 @@ static void rule_policy(struct pair_outlook *o, const struct pair_call *c,
 				   c->arg);
 }
 
-static u64 prospect_view(const struct iommu_dirty_prospect *would)
+static u64 forecast_view(const struct iommu_dirty_forecast *forecast)
 {
-	return would->verdict | would->mode << 4 | would->reason << 8 |
-	       (u64)would->caps.flags << 32;
+	return forecast->verdict | forecast->mode << 4 | forecast->reason << 8 |
+	       (u64)forecast->caps.flags << 32;
 }
 
 static void call_can_attach(struct pair_run *r, const struct pair_call *c,
 			    struct pair_answer *ans)
 {
-	struct iommu_dirty_prospect would;
+	struct iommu_dirty_forecast forecast;
 
 	ans->ret = iommu_dirty_can_attach(&r->hd->domain, &r->dev[c->arg]->dev,
-					  &would);
-	ans->says = prospect_view(&would);
+					  &forecast);
+	ans->says = forecast_view(&forecast);
 }
 
 static void rule_can_attach(struct pair_outlook *o, const struct pair_call *c,
 			    const struct pair_answer *real,
 			    struct pair_answer *want)
 {
-	struct iommu_dirty_prospect would =
-		ref_prospect(&o->ref, c->arg, PAIR_TRACKED);
+	struct iommu_dirty_forecast forecast =
+		ref_forecast(&o->ref, c->arg, PAIR_TRACKED);
 
-	if (would.verdict == IOMMU_DIRTY_VERDICT_REFUSED)
+	if (forecast.verdict == IOMMU_DIRTY_VERDICT_REFUSED)
 		want->ret = -EINVAL;
-	want->says = prospect_view(&would);
+	want->says = forecast_view(&forecast);
 }
 
 /* What the IOMMU core calls, it calls with the device's group locked */

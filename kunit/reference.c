@@ -250,28 +250,28 @@ void ref_detach(struct ref *ref, int dev, int slot)
 }
 
 /* What an attach of the device's own requests would do */
-struct iommu_dirty_prospect ref_prospect(const struct ref *ref, int dev,
+struct iommu_dirty_forecast ref_forecast(const struct ref *ref, int dev,
 					 int domain)
 {
-	struct iommu_dirty_prospect would = {};
+	struct iommu_dirty_forecast forecast = {};
 	struct ref copy = *ref;
 	struct ref_view view;
 
 	if (copy.domains[domain].kind == REF_UNTRACKED) {
-		would.verdict = IOMMU_DIRTY_VERDICT_UNTRACKED;
-		return would;
+		forecast.verdict = IOMMU_DIRTY_VERDICT_UNTRACKED;
+		return forecast;
 	}
 	if (!ref_fits(ref, dev, domain))
-		would.verdict = IOMMU_DIRTY_VERDICT_FOREIGN;
+		forecast.verdict = IOMMU_DIRTY_VERDICT_FOREIGN;
 	else if (ref_attach(&copy, dev, 0, domain, false, 0))
-		would.verdict = IOMMU_DIRTY_VERDICT_REFUSED;
+		forecast.verdict = IOMMU_DIRTY_VERDICT_REFUSED;
 	view = ref_view(&copy, domain);
-	would.mode = view.mode;
-	would.reason = view.reason;
-	would.caps.flags = view.flags;
-	would.caps.stage = view.stage;
-	would.caps.leaf_sizes = view.leaf_sizes;
-	return would;
+	forecast.mode = view.mode;
+	forecast.reason = view.reason;
+	forecast.caps.flags = view.flags;
+	forecast.caps.stage = view.stage;
+	forecast.caps.leaf_sizes = view.leaf_sizes;
+	return forecast;
 }
 
 /* @err: what the backend says, or what cleaning ends with */

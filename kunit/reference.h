@@ -120,7 +120,7 @@ bool ref_asked(const struct ref *ref, int domain);
 bool ref_fits(const struct ref *ref, int dev, int domain);
 int ref_attach(struct ref *ref, int dev, int slot, int to, bool must, int err);
 void ref_detach(struct ref *ref, int dev, int slot);
-struct iommu_dirty_prospect ref_prospect(const struct ref *ref, int dev,
+struct iommu_dirty_forecast ref_forecast(const struct ref *ref, int dev,
 					 int domain);
 int ref_start(struct ref *ref, int domain, const void *owner, int err);
 int ref_stop(struct ref *ref, int domain, const void *owner, int err);

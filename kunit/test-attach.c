@@ -241,12 +241,12 @@ static void a_domain_made_to_be_tracked_refuses_before_it_is(struct kunit *test)
 	struct hwm_device *able = hwm_device_new(rig->hw);
 
 	/* Not for a device that cannot, and that changes nothing */
-	KUNIT_EXPECT_EQ(test, iommu_dirty_domain_want(&hd->domain, &unable->dev),
+	KUNIT_EXPECT_EQ(test, iommu_dirty_domain_require(&hd->domain, &unable->dev),
 			-EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, rig_attach(hd, unable), 0);
 	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, unable), 0);
 
-	KUNIT_ASSERT_EQ(test, iommu_dirty_domain_want(&hd->domain, &able->dev),
+	KUNIT_ASSERT_EQ(test, iommu_dirty_domain_require(&hd->domain, &able->dev),
 			0);
 	KUNIT_EXPECT_EQ(test, rig_attach(hd, device_with(rig, 0)), -EINVAL);
 	KUNIT_EXPECT_EQ(test, rig_attach(hd, able), 0);
@@ -262,19 +262,19 @@ static void a_domain_made_to_be_tracked_needs_a_backend(struct kunit *test)
 	/* What the backend says reaches the caller */
 	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 2, true, -EIO);
 	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_domain_want(&hd->domain, &rig->dev->dev),
+			iommu_dirty_domain_require(&hd->domain, &rig->dev->dev),
 			-EIO);
 	KUNIT_EXPECT_EQ(test, (int)rig_query(hd).policy,
 			IOMMU_DIRTY_POLICY_PLAIN);
 	hd = hwm_domain_new(rig->hw);
 	hd->domain.owner = &others;
 	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_domain_want(&hd->domain, &rig->dev->dev),
+			iommu_dirty_domain_require(&hd->domain, &rig->dev->dev),
 			-EOPNOTSUPP);
 	hd = hwm_domain_new(rig->hw);
 	hd->domain.type = IOMMU_DOMAIN_DMA;
 	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_domain_want(&hd->domain, &rig->dev->dev),
+			iommu_dirty_domain_require(&hd->domain, &rig->dev->dev),
 			-EOPNOTSUPP);
 }
 
@@ -600,7 +600,7 @@ static void what_a_backend_says_before_it_fails_does_not_count(struct kunit *tes
 {
 	struct rig *rig = test->priv;
 	struct hwm_device *able = hwm_device_new(rig->hw);
-	struct iommu_dirty_prospect would;
+	struct iommu_dirty_forecast forecast;
 
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, true, -EIO);
@@ -608,8 +608,8 @@ static void what_a_backend_says_before_it_fails_does_not_count(struct kunit *tes
 	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, true, -EIO);
 	KUNIT_EXPECT_EQ(test,
 			iommu_dirty_can_attach(&rig->hd->domain, &able->dev,
-					       &would), -EINVAL);
-	KUNIT_EXPECT_EQ(test, (int)would.verdict, IOMMU_DIRTY_VERDICT_REFUSED);
+					       &forecast), -EINVAL);
+	KUNIT_EXPECT_EQ(test, (int)forecast.verdict, IOMMU_DIRTY_VERDICT_REFUSED);
 	/* What the table can do is asked again when a device comes */
 	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 2, true, -EIO);
 	KUNIT_EXPECT_EQ(test, rig_attach(rig->hd, able), 0);

@@ -83,11 +83,11 @@ static void expect_shown(struct kunit *test, struct hwm_domain *hd,
 	scnprintf(want, SZ_4K,
 		  "  backend: %s\n"
 		  "  mode: %s, change %llu\n"
-		  "  reads: %llu in %llu ns, %llu flushes, met sizes %#llx\n"
+		  "  reads: %llu in %llu ns, %llu flushes, leaf sizes seen %#llx\n"
 		  "  leaves: %llu walked, %llu dirty, %llu cleared\n"
 		  "%s",
 		  table, state, info.seq, info.reads, info.time_ns,
-		  info.flushes, info.met_sizes, info.leaves, info.dirty,
+		  info.flushes, info.seen_leaf_sizes, info.leaves, info.dirty,
 		  info.cleared, devices);
 	KUNIT_EXPECT_STREQ(test, shown(test, hd), want);
 }

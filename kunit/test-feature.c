@@ -108,20 +108,10 @@ static void bad_arguments_change_nothing(struct kunit *test)
 	struct rig_ranges mapped = rig_ranges(rig->hd);
 	struct iommu_domain *domain = &rig->hd->domain;
 	u64 seq = rig_query(rig->hd).seq;
-	int record = IOMMU_DIRTY_FEATURE_RECORD;
 
 	KUNIT_EXPECT_EQ(test, iommu_dirty_start(domain, NULL, &mapped.ranges),
 			-EINVAL);
 	KUNIT_EXPECT_EQ(test, iommu_dirty_start(domain, test, NULL), -EINVAL);
-	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_set_feature(domain, test,
-						IOMMU_DIRTY_NR_FEATURES, true,
-						&mapped.ranges),
-			-EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_set_feature(domain, test, record - 1, true,
-						&mapped.ranges),
-			-EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, iommu_dirty_stop(domain, NULL), -EINVAL);
 	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_SET_FEATURE], 0);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).seq, seq);
@@ -508,14 +498,14 @@ static void counters_start_from_zero(struct kunit *test)
 			(rig->at.small_size + rig->at.tail_size) / rig->page);
 	KUNIT_EXPECT_EQ(test, info.dirty, 5);
 	KUNIT_EXPECT_EQ(test, info.cleared, 5);
-	KUNIT_EXPECT_EQ(test, info.met_sizes, rig->page);
+	KUNIT_EXPECT_EQ(test, info.seen_leaf_sizes, rig->page);
 	KUNIT_EXPECT_EQ(test, info.flushes, flushes + 2);
 	KUNIT_EXPECT_GT(test, info.time_ns, 0);
 
 	/* A read that fails says nothing of the sizes that there are */
 	hwm_fail(rig->hw, BIT(HWM_WALK), 1, false, -EIO);
 	KUNIT_EXPECT_EQ(test, read_all(rig), -EIO);
-	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).met_sizes, rig->page);
+	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).seen_leaf_sizes, rig->page);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).reads, 2);
 
 	/* A start that is refused leaves them */
@@ -529,7 +519,7 @@ static void counters_start_from_zero(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info.leaves, 0);
 	KUNIT_EXPECT_EQ(test, info.dirty, 0);
 	KUNIT_EXPECT_EQ(test, info.cleared, 0);
-	KUNIT_EXPECT_EQ(test, info.met_sizes, 0);
+	KUNIT_EXPECT_EQ(test, info.seen_leaf_sizes, 0);
 	KUNIT_EXPECT_EQ(test, info.flushes, flushes);
 	KUNIT_EXPECT_EQ(test, info.time_ns, 0);
 }

@@ -18,7 +18,7 @@ static void every_step_finds_its_locks_held(struct kunit *test)
 	struct hwm_model *hw = rig->hw;
 	struct hwm_domain *other = hwm_domain_new(hw);
 	struct hwm_device *dev = hwm_device_new(hw);
-	struct iommu_dirty_prospect would;
+	struct iommu_dirty_forecast forecast;
 	unsigned int i;
 
 	if (!IS_ENABLED(CONFIG_LOCKDEP))
@@ -26,11 +26,11 @@ static void every_step_finds_its_locks_held(struct kunit *test)
 
 	hw->backend.sync = hwm_backend.sync;
 	rig_map_layout(rig);
-	KUNIT_EXPECT_EQ(test, iommu_dirty_domain_want(&other->domain, &dev->dev),
+	KUNIT_EXPECT_EQ(test, iommu_dirty_domain_require(&other->domain, &dev->dev),
 			0);
 	KUNIT_EXPECT_EQ(test,
 			iommu_dirty_can_attach(&other->domain, &dev->dev,
-					       &would), 0);
+					       &forecast), 0);
 	KUNIT_EXPECT_EQ(test, rig_attach(other, dev), 0);
 	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), 0);
 	hwm_write(rig->dev, rig_page(rig, 1));

@@ -677,7 +677,7 @@ static void cut_anywhere(struct rig *rig, struct run *run)
 					!whole);
 			if (!none)
 				KUNIT_EXPECT_TRUE(test,
-						  rig_query(rig->hd).met_sizes &
+						  rig_query(rig->hd).seen_leaf_sizes &
 						  run->size);
 		}
 	}

@@ -224,14 +224,14 @@ static int first_policy(struct rig *rig, struct hwm_domain *hd)
 
 static int first_can_attach(struct rig *rig, struct hwm_domain *hd)
 {
-	struct iommu_dirty_prospect would;
+	struct iommu_dirty_forecast forecast;
 
-	return iommu_dirty_can_attach(&hd->domain, &rig->dev->dev, &would);
+	return iommu_dirty_can_attach(&hd->domain, &rig->dev->dev, &forecast);
 }
 
 static int first_want(struct rig *rig, struct hwm_domain *hd)
 {
-	return iommu_dirty_domain_want(&hd->domain, &rig->dev->dev);
+	return iommu_dirty_domain_require(&hd->domain, &rig->dev->dev);
 }
 
 static int first_start(struct rig *rig, struct hwm_domain *hd)

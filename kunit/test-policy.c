@@ -449,13 +449,13 @@ static void expect_verdict(struct kunit *test, struct hwm_domain *hd,
 			   u32 flags)
 {
 	struct iommu_dirty_info before = rig_query(hd), after;
-	struct iommu_dirty_prospect would;
+	struct iommu_dirty_forecast forecast;
 	int can, ret;
 
-	can = iommu_dirty_can_attach(&hd->domain, &dev->dev, &would);
+	can = iommu_dirty_can_attach(&hd->domain, &dev->dev, &forecast);
 	KUNIT_EXPECT_EQ(test, rig_query(hd).seq, before.seq);
 	KUNIT_EXPECT_EQ(test, rig_query(hd).attached, before.attached);
-	KUNIT_EXPECT_EQ(test, (int)would.verdict, verdict);
+	KUNIT_EXPECT_EQ(test, (int)forecast.verdict, verdict);
 
 	ret = rig_attach(hd, dev);
 	after = rig_query(hd);
@@ -464,9 +464,9 @@ static void expect_verdict(struct kunit *test, struct hwm_domain *hd,
 	KUNIT_EXPECT_EQ(test, after.caps.flags, flags);
 	if (verdict == IOMMU_DIRTY_VERDICT_FOREIGN)
 		return;
-	KUNIT_EXPECT_EQ(test, (int)would.mode, mode);
-	KUNIT_EXPECT_EQ(test, (int)would.reason, (int)after.reason);
-	KUNIT_EXPECT_EQ(test, would.caps.flags, flags);
+	KUNIT_EXPECT_EQ(test, (int)forecast.mode, mode);
+	KUNIT_EXPECT_EQ(test, (int)forecast.reason, (int)after.reason);
+	KUNIT_EXPECT_EQ(test, forecast.caps.flags, flags);
 }
 
 static void what_an_attach_would_do_is_known_before(struct kunit *test)
@@ -501,7 +501,7 @@ static void what_an_attach_would_do_is_known_before(struct kunit *test)
 	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 1, false, -EIO);
 	KUNIT_EXPECT_EQ(test,
 			iommu_dirty_can_attach(&hd->domain, &able->dev,
-					       &(struct iommu_dirty_prospect){}),
+					       &(struct iommu_dirty_forecast){}),
 			-EINVAL);
 }
 
@@ -521,20 +521,20 @@ static void a_nested_child_answers_for_its_parent(struct kunit *test)
 	struct rig *rig = test->priv;
 	struct hwm_domain *child = hwm_domain_child(rig->hd);
 	struct hwm_device *unable = unable_device(rig);
-	struct iommu_dirty_prospect would;
+	struct iommu_dirty_forecast forecast;
 
 	KUNIT_ASSERT_EQ(test, rig_start(rig->hd, test), 0);
 	KUNIT_EXPECT_EQ(test,
 			iommu_dirty_can_attach(&child->domain, &unable->dev,
-					       &would),
+					       &forecast),
 			-EINVAL);
-	KUNIT_EXPECT_EQ(test, (int)would.verdict, IOMMU_DIRTY_VERDICT_REFUSED);
+	KUNIT_EXPECT_EQ(test, (int)forecast.verdict, IOMMU_DIRTY_VERDICT_REFUSED);
 	KUNIT_ASSERT_EQ(test, set_policy(rig, test, degrade), 0);
 	KUNIT_EXPECT_EQ(test,
 			iommu_dirty_can_attach(&child->domain, &unable->dev,
-					       &would),
+					       &forecast),
 			0);
-	KUNIT_EXPECT_EQ(test, (int)would.mode, all_dirty);
+	KUNIT_EXPECT_EQ(test, (int)forecast.mode, all_dirty);
 	KUNIT_EXPECT_EQ(test, rig_attach(child, unable), 0);
 	KUNIT_EXPECT_EQ(test, (int)rig_query(rig->hd).mode, all_dirty);
 }
@@ -544,7 +544,7 @@ static void a_domain_of_another_iommu_is_told_apart(struct kunit *test)
 	struct rig *rig = test->priv;
 	struct hwm_device *dev = hwm_device_new(rig->hw);
 	struct hwm_domain *hd = hwm_domain_new(rig->hw);
-	struct iommu_dirty_prospect would;
+	struct iommu_dirty_forecast forecast;
 	u32 flags = rig_query(hd).caps.flags;
 
 	/* Of another instance: the driver says so, whatever the policy */
@@ -564,16 +564,16 @@ static void a_domain_of_another_iommu_is_told_apart(struct kunit *test)
 	hd->domain.owner = NULL;
 	dev->iommu_dev.ops = &other_ops;
 	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_can_attach(&hd->domain, &dev->dev, &would),
+			iommu_dirty_can_attach(&hd->domain, &dev->dev, &forecast),
 			-EINVAL);
-	KUNIT_EXPECT_EQ(test, (int)would.verdict, IOMMU_DIRTY_VERDICT_FOREIGN);
+	KUNIT_EXPECT_EQ(test, (int)forecast.verdict, IOMMU_DIRTY_VERDICT_FOREIGN);
 	dev->iommu_dev.ops = &hwm_iommu_ops;
 	hd = hwm_domain_new(rig->hw);
 	hd->domain.owner = &other_ops;
 	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_can_attach(&hd->domain, &dev->dev, &would),
+			iommu_dirty_can_attach(&hd->domain, &dev->dev, &forecast),
 			-EINVAL);
-	KUNIT_EXPECT_EQ(test, (int)would.verdict, IOMMU_DIRTY_VERDICT_FOREIGN);
+	KUNIT_EXPECT_EQ(test, (int)forecast.verdict, IOMMU_DIRTY_VERDICT_FOREIGN);
 }
 
 static void what_is_never_tracked_says_so(struct kunit *test)
@@ -582,28 +582,28 @@ static void what_is_never_tracked_says_so(struct kunit *test)
 	struct hwm_domain *hd = hwm_domain_new(rig->hw);
 	struct device *dev = &rig->dev->dev;
 	struct dev_iommu *iommu = dev->iommu;
-	struct iommu_dirty_prospect would;
+	struct iommu_dirty_forecast forecast;
 
 	/* A table that belongs to an mm is the CPU's to track */
 	hd->domain.type = IOMMU_DOMAIN_SVA;
-	KUNIT_EXPECT_EQ(test, iommu_dirty_can_attach(&hd->domain, dev, &would),
+	KUNIT_EXPECT_EQ(test, iommu_dirty_can_attach(&hd->domain, dev, &forecast),
 			-EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test, (int)would.verdict, IOMMU_DIRTY_VERDICT_CPU);
+	KUNIT_EXPECT_EQ(test, (int)forecast.verdict, IOMMU_DIRTY_VERDICT_CPU);
 	hd->domain.type = IOMMU_DOMAIN_DMA_FQ;
-	KUNIT_EXPECT_EQ(test, iommu_dirty_can_attach(&hd->domain, dev, &would),
+	KUNIT_EXPECT_EQ(test, iommu_dirty_can_attach(&hd->domain, dev, &forecast),
 			0);
-	KUNIT_EXPECT_EQ(test, (int)would.verdict,
+	KUNIT_EXPECT_EQ(test, (int)forecast.verdict,
 			IOMMU_DIRTY_VERDICT_UNTRACKED);
 	KUNIT_EXPECT_PTR_EQ(test, hd->domain.dirty, NULL);
 
 	dev->iommu = NULL;
 	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_can_attach(&rig->hd->domain, dev, &would),
+			iommu_dirty_can_attach(&rig->hd->domain, dev, &forecast),
 			-ENODEV);
 	dev->iommu = iommu;
 	iommu->iommu_dev = NULL;
 	KUNIT_EXPECT_EQ(test,
-			iommu_dirty_can_attach(&rig->hd->domain, dev, &would),
+			iommu_dirty_can_attach(&rig->hd->domain, dev, &forecast),
 			-ENODEV);
 	iommu->iommu_dev = &rig->dev->iommu_dev;
 }

@@ -152,10 +152,9 @@ static void a_backend_that_comes_late_may_fail(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, iommu_dirty_unregister(&rig->hw->backend), 0);
 	rig->hd = hwm_domain_new(rig->hw);
 	dev = rig_device(rig, rig->hd);
-	KUNIT_ASSERT_EQ(test, iommu_dirty_register(&rig->hw->backend), 0);
-
 	/* The first question is about the table */
 	hwm_fail(rig->hw, BIT(HWM_CAPABILITY), 2, true, -EIO);
+	KUNIT_ASSERT_EQ(test, iommu_dirty_register(&rig->hw->backend), 0);
 	KUNIT_EXPECT_EQ(test, rig_query(rig->hd).caps.flags, 0);
 	KUNIT_EXPECT_TRUE(test, rig->hw->fault.hit);
 	KUNIT_EXPECT_EQ(test, rig_start(rig->hd, test), -EOPNOTSUPP);
@@ -176,6 +175,31 @@ static void a_domain_that_nobody_claims_cannot_be_tracked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig_stop(hd, test), -EOPNOTSUPP);
 	rig->hd = hd;
 	KUNIT_EXPECT_EQ(test, rig_read(rig, 0, rig->chunk - 1, 0), -EOPNOTSUPP);
+}
+
+/* Of a domain that nothing knows yet, and of one that nobody serves */
+static void a_query_changes_nothing(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct hwm_domain *hd = hwm_domain_new(rig->hw);
+	unsigned int asked;
+
+	KUNIT_EXPECT_EQ(test, rig_query(hd).seq, 0);
+	KUNIT_EXPECT_EQ(test, rig_query(hd).caps.flags, rig->hw->caps);
+	asked = rig->hw->calls[HWM_CAPABILITY];
+	KUNIT_EXPECT_EQ(test, rig_query(hd).seq, 0);
+	KUNIT_EXPECT_EQ(test, rig->hw->calls[HWM_CAPABILITY], asked);
+	hwm_domain_free(hd);
+
+	KUNIT_ASSERT_EQ(test, iommu_dirty_unregister(&rig->hw->backend), 0);
+	hd = hwm_domain_new(rig->hw);
+	expect_served_by(hd, "");
+	KUNIT_EXPECT_EQ(test, rig_query(hd).seq, 0);
+	/* It is served when there is a backend, without being asked anything */
+	KUNIT_ASSERT_EQ(test, iommu_dirty_register(&rig->hw->backend), 0);
+	KUNIT_EXPECT_EQ(test, rig_query(hd).seq, 1);
+	expect_served_by(hd, "kunit-model");
+	KUNIT_EXPECT_EQ(test, rig_query(hd).seq, 1);
 }
 
 static void domains_go_to_the_backend_that_claims_them(struct kunit *test)
@@ -233,6 +257,7 @@ static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(a_backend_may_come_after_the_device),
 	KUNIT_CASE(a_backend_that_comes_late_may_fail),
 	KUNIT_CASE(a_domain_that_nobody_claims_cannot_be_tracked),
+	KUNIT_CASE(a_query_changes_nothing),
 	KUNIT_CASE(domains_go_to_the_backend_that_claims_them),
 	KUNIT_CASE(a_device_is_capable_when_its_backend_says_so),
 	{}

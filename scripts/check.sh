@@ -142,6 +142,7 @@ spdx() {
 shell() { cd "$repo/scripts" && shellcheck -x -P SCRIPTDIR ./*.sh guest-init stages/*; }
 python() { cd "$repo" && find scripts qemu -name '*.py' -print0 | xargs -0 -r -n 1 \
 	python3 -W error -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())'; }
+one_way() { { "$repo/scripts/check-includes.py" "$repo/drivers/iommu/dirty" >/dev/null; } 2>&1; }
 script_tests() {
 	for t in "$repo"/scripts/tests/*_test.py; do
 		"$t" 2>&1 | sed '/^OK$/,$d; /^\.*$/d; /^-*$/d; /^Ran /d'
@@ -159,6 +160,7 @@ gate mutants-apply mutants_apply
 gate shellcheck shell
 gate python python
 gate script-tests script_tests
+gate calls-one-way one_way
 gate compile-x86_64 compiles x86 stock
 gate compile-x86_64-off compiles x86-off stock
 gate compile-um compiles um stock-um

@@ -594,8 +594,8 @@ static void query_counters(struct fixture *f)
 	expect(b.out_leaves == 2 * (f->small->len / f->small->leaf +
 				    f->large->len / f->large->leaf),
 	       "%llu leaves looked at", b.out_leaves);
-	expect(b.out_met_sizes == f->large->leaf, "the last read met %#llx, mapped are %#llx",
-	       b.out_met_sizes, f->large->leaf);
+	expect(b.out_seen_leaf_sizes == f->large->leaf, "the last read met %#llx, mapped are %#llx",
+	       b.out_seen_leaf_sizes, f->large->leaf);
 	expect(b.out_time_ns, "reads took no time");
 	expect_rc("stop", space_stop(&f->s), 0);
 	start(f);

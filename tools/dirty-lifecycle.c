@@ -37,7 +37,7 @@ struct story {
 	const char *what;
 	bool kept;
 	struct iommu_dirty_query before;
-	struct iommu_dirty_can_attach would;
+	struct iommu_dirty_can_attach forecast;
 	char forecast[32];
 	struct tally t;
 };
@@ -166,7 +166,7 @@ static void ask_forecast(struct story *st, int dev)
 	need(hwpt_can_attach(st->rig.iommufd, st->s.hwpt, st->rig.dev[dev].dev_id,
 			     &st->would), "IOMMU_DIRTY_CAN_ATTACH");
 	snprintf(st->forecast, sizeof(st->forecast), "%s, %s",
-		 verdict_name(st->would.out_verdict), mode_name(st->would.out_mode));
+		 verdict_name(st->forecast.out_verdict), mode_name(st->forecast.out_mode));
 	q = ask(st);
 	require(st, q.out_seq == st->before.out_seq, "the forecast changed something");
 }
@@ -177,13 +177,13 @@ static void compare_forecast(struct story *st, int rc)
 	struct iommu_dirty_query q = ask(st);
 	__u32 verdict = rc ? IOMMU_DIRTY_VERDICT_REFUSED : IOMMU_DIRTY_VERDICT_ATTACHES;
 
-	require(st, st->would.out_verdict == verdict, "the forecast was: %s",
-		verdict_name(st->would.out_verdict));
-	require(st, st->would.out_mode == q.out_mode && st->would.out_reason == q.out_reason,
-		"the forecast was mode %s, reason %s", mode_name(st->would.out_mode),
-		reason_name(st->would.out_reason));
-	require(st, rc || st->would.out_caps == q.out_caps,
-		"the forecast was caps %#x, they are %#x", st->would.out_caps, q.out_caps);
+	require(st, st->forecast.out_verdict == verdict, "the forecast was: %s",
+		verdict_name(st->forecast.out_verdict));
+	require(st, st->forecast.out_mode == q.out_mode && st->forecast.out_reason == q.out_reason,
+		"the forecast was mode %s, reason %s", mode_name(st->forecast.out_mode),
+		reason_name(st->forecast.out_reason));
+	require(st, rc || st->forecast.out_caps == q.out_caps,
+		"the forecast was caps %#x, they are %#x", st->forecast.out_caps, q.out_caps);
 }
 
 static void writes(struct story *st, int dev)

@@ -199,25 +199,25 @@ static void policies_change_no_mode(struct fixture *f)
 /* A device is attached as was forecast; @want is what the policy says. */
 static void attach_as_forecast(struct fixture *f, const char *what, int dev, int want)
 {
-	struct iommu_dirty_can_attach would;
+	struct iommu_dirty_can_attach forecast;
 	struct iommu_dirty_query was = query(f), q;
 
 	expect_rc(what, hwpt_can_attach(f->rig.iommufd, f->s.hwpt, f->rig.dev[dev].dev_id,
-					&would), 0);
+					&forecast), 0);
 	expect_unchanged(f, &was);
 	expect_rc(what, space_attach(&f->s, dev), want);
-	expect(would.out_verdict == (want ? IOMMU_DIRTY_VERDICT_REFUSED :
+	expect(forecast.out_verdict == (want ? IOMMU_DIRTY_VERDICT_REFUSED :
 				     IOMMU_DIRTY_VERDICT_ATTACHES),
-	       "%s: the forecast was: %s", what, verdict_name(would.out_verdict));
+	       "%s: the forecast was: %s", what, verdict_name(forecast.out_verdict));
 	if (want) {
 		expect_unchanged(f, &was);
 		return;
 	}
 	q = query(f);
-	expect(q.out_mode == would.out_mode && q.out_reason == would.out_reason &&
-	       q.out_caps == would.out_caps,
+	expect(q.out_mode == forecast.out_mode && q.out_reason == forecast.out_reason &&
+	       q.out_caps == forecast.out_caps,
 	       "%s: the forecast was %s, %s, %#x; it is %s, %s, %#x", what,
-	       mode_name(would.out_mode), reason_name(would.out_reason), would.out_caps,
+	       mode_name(forecast.out_mode), reason_name(forecast.out_reason), forecast.out_caps,
 	       mode_name(q.out_mode), reason_name(q.out_reason), q.out_caps);
 	expect(q.out_attached == was.out_attached + 1, "%s: %u attached", what,
 	       q.out_attached);

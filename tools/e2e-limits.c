@@ -313,7 +313,7 @@ static const char *const first_calls[] = { "query", "policy", "can attach", "eve
 
 static int first_call(struct fixture *f, size_t nr, int efd)
 {
-	struct iommu_dirty_can_attach would;
+	struct iommu_dirty_can_attach forecast;
 	struct iommu_dirty_query q;
 	int fd = f->rig.iommufd;
 
@@ -323,7 +323,7 @@ static int first_call(struct fixture *f, size_t nr, int efd)
 	case 1:
 		return hwpt_set_policy(fd, f->s.hwpt, IOMMU_DIRTY_POLICY_DEGRADE);
 	case 2:
-		return hwpt_can_attach(fd, f->s.hwpt, f->rig.dev[0].dev_id, &would);
+		return hwpt_can_attach(fd, f->s.hwpt, f->rig.dev[0].dev_id, &forecast);
 	case 3:
 		return hwpt_eventfd(fd, f->s.hwpt, efd, 0);
 	default:

@@ -80,17 +80,17 @@ static void confess(struct fixture *f, int dev, struct region *r)
 static void expect_foreign(struct fixture *f, const char *what, int dev, struct region *r)
 {
 	struct iommu_dirty_query was = query(f), q;
-	struct iommu_dirty_can_attach would;
+	struct iommu_dirty_can_attach forecast;
 	int rc;
 
 	expect_rc(what, hwpt_can_attach(f->rig.iommufd, f->s.hwpt, f->rig.dev[dev].dev_id,
-					&would), 0);
+					&forecast), 0);
 	rc = space_attach(&f->s, dev);
 	if (!rc)
 		confess(f, dev, r);
 	expect_rc(what, rc, -EINVAL);
-	expect(would.out_verdict == IOMMU_DIRTY_VERDICT_FOREIGN, "%s: the forecast was: %s",
-	       what, verdict_name(would.out_verdict));
+	expect(forecast.out_verdict == IOMMU_DIRTY_VERDICT_FOREIGN, "%s: the forecast was: %s",
+	       what, verdict_name(forecast.out_verdict));
 	q = query(f);
 	expect(q.out_seq == was.out_seq && q.out_attached == was.out_attached,
 	       "%s: %u attached, seq %llu; it was %u, %llu", what, q.out_attached, q.out_seq,

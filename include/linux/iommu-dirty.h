@@ -49,7 +49,7 @@ struct iommu_dirty_caps {
 };
 
 /**
- * enum iommu_dirty_feature - what can be switched on and off for a domain
+ * enum iommu_dirty_feature - what a backend switches on and off for a domain
  * @IOMMU_DIRTY_FEATURE_RECORD: hardware records writes in leaves
  * @IOMMU_DIRTY_NR_FEATURES: number of features
  */
@@ -116,8 +116,10 @@ struct iommu_dirty_chunk {
  * @clear: Make clean each dirty leaf that lies in the chunk and of which every bit
  *	in the mask is set, and no other; note the extent of what was cleaned in
  *	@chunk. An entry that changed since it was read, but for hardware's own
- *	bits, is left alone. On error what has been cleaned is noted too. Called
- *	with the attach lock held for read and the domain's mutex held.
+ *	bits, is left alone. On error what has been cleaned is noted too. -EUCLEAN
+ *	says that other leaves may have been cleaned; the core then reports
+ *	everything dirty. Called with the attach lock held for read and the
+ *	domain's mutex held.
  * @flush: Make the cleaned leaves of [@iova, @last] visible to every walker of
  *	every attached device, PASID and nested child, device TLBs included, and
  *	wait until it is so: a write that comes later sets the dirty bit again.
@@ -239,7 +241,7 @@ struct iommu_dirty_read {
  * @caps: intersection over the attached devices
  * @attached: number of attached (device, PASID) pairs
  * @seq: grows with every change of the fields above
- * @met_sizes: leaf sizes that the last complete read met
+ * @seen_leaf_sizes: leaf sizes that the last complete read met
  * @reads: reads since the start, failed ones included
  * @leaves: leaves looked at since the start
  * @dirty: leaves found dirty since the start
@@ -256,7 +258,7 @@ struct iommu_dirty_info {
 	struct iommu_dirty_caps caps;
 	unsigned int attached;
 	u64 seq;
-	u64 met_sizes;
+	u64 seen_leaf_sizes;
 	u64 reads;
 	u64 leaves;
 	u64 dirty;
@@ -267,13 +269,13 @@ struct iommu_dirty_info {
 };
 
 /**
- * struct iommu_dirty_prospect - what attaching a device would change
+ * struct iommu_dirty_forecast - what attaching a device would change
  * @verdict: whether it would be attached
  * @mode: mode of the domain afterwards
  * @reason: why
  * @caps: what the domain could do afterwards
  */
-struct iommu_dirty_prospect {
+struct iommu_dirty_forecast {
 	enum iommu_dirty_verdict verdict;
 	enum iommu_dirty_mode mode;
 	enum iommu_dirty_reason reason;
@@ -305,9 +307,9 @@ int iommu_dirty_register(const struct iommu_dirty_backend *backend);
 int iommu_dirty_unregister(const struct iommu_dirty_backend *backend);
 void iommu_dirty_flush_failed(struct iommu_domain *domain);
 
-int iommu_dirty_set_feature(struct iommu_domain *domain, const void *owner,
-			    enum iommu_dirty_feature feature, bool value,
-			    const struct iommu_dirty_ranges *mapped);
+int iommu_dirty_start(struct iommu_domain *domain, const void *owner,
+		      const struct iommu_dirty_ranges *mapped);
+int iommu_dirty_stop(struct iommu_domain *domain, const void *owner);
 int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
 		     const struct iommu_dirty_read *rd);
 int iommu_dirty_query(struct iommu_domain *domain,
@@ -315,7 +317,7 @@ int iommu_dirty_query(struct iommu_domain *domain,
 int iommu_dirty_set_policy(struct iommu_domain *domain, const void *owner,
 			   enum iommu_dirty_policy policy);
 int iommu_dirty_can_attach(struct iommu_domain *domain, struct device *dev,
-			   struct iommu_dirty_prospect *would);
+			   struct iommu_dirty_forecast *forecast);
 int iommu_dirty_register_notifier(struct iommu_domain *domain,
 				  struct notifier_block *nb);
 int iommu_dirty_unregister_notifier(struct iommu_domain *domain,
@@ -329,44 +331,13 @@ void iommu_dirty_user_sink_init(struct iommu_dirty_user_sink *sink,
 void iommu_dirty_kernel_sink_init(struct iommu_dirty_kernel_sink *sink,
 				  void *bitmap);
 
-/**
- * iommu_dirty_start() - track what the devices of a domain write
- * @domain: paging domain, not one of the DMA API's
- * @owner: who asks; only the owner may read and stop
- * @mapped: what is mapped now; it is made clean
- *
- * Return: as iommu_dirty_set_feature(), which also tells the context.
- */
-static inline int iommu_dirty_start(struct iommu_domain *domain,
-				    const void *owner,
-				    const struct iommu_dirty_ranges *mapped)
-{
-	return iommu_dirty_set_feature(domain, owner,
-				       IOMMU_DIRTY_FEATURE_RECORD, true,
-				       mapped);
-}
-
-/**
- * iommu_dirty_stop() - stop tracking
- * @domain: domain that @owner started tracking on
- * @owner: who started it
- *
- * Return: as iommu_dirty_set_feature(), which also tells the context.
- */
-static inline int iommu_dirty_stop(struct iommu_domain *domain,
-				   const void *owner)
-{
-	return iommu_dirty_set_feature(domain, owner,
-				       IOMMU_DIRTY_FEATURE_RECORD, false, NULL);
-}
-
 /*
  * Hooks of the IOMMU core: each stands where the core called the driver, so that
  * the driver's callback runs under the domain's attach lock and the pair is
  * recorded. They are one pointer test for what is not tracked.
  */
 int __iommu_dirty_attach_dev(struct iommu_domain *domain, struct device *dev,
-			     bool must);
+			     bool must_succeed);
 int __iommu_dirty_set_dev_pasid(struct iommu_domain *domain,
 				struct device *dev, ioasid_t pasid,
 				struct iommu_domain *old);
@@ -376,7 +347,7 @@ void __iommu_dirty_remove_dev_pasid(const struct iommu_ops *ops,
 void iommu_dirty_release_device(const struct iommu_ops *ops,
 				struct device *dev);
 void __iommu_dirty_domain_free(struct iommu_domain *domain);
-int iommu_dirty_domain_want(struct iommu_domain *domain, struct device *dev);
+int iommu_dirty_domain_require(struct iommu_domain *domain, struct device *dev);
 int iommu_dirty_nest(struct iommu_domain *child, struct iommu_domain *parent);
 int iommu_dirty_device_capable(struct device *dev);
 
@@ -393,11 +364,11 @@ static inline bool iommu_dirty_trackable(const struct iommu_domain *domain)
 }
 
 static inline int iommu_dirty_attach_dev(struct iommu_domain *domain,
-					 struct device *dev, bool must)
+					 struct device *dev, bool must_succeed)
 {
 	if (!iommu_dirty_trackable(domain) && hlist_empty(&dev->iommu->dirty))
 		return domain->ops->attach_dev(domain, dev);
-	return __iommu_dirty_attach_dev(domain, dev, must);
+	return __iommu_dirty_attach_dev(domain, dev, must_succeed);
 }
 
 static inline int iommu_dirty_set_dev_pasid(struct iommu_domain *domain,
@@ -443,10 +414,10 @@ static inline bool iommu_dirty_owns(const struct iommu_domain *domain)
  * Macros, not inline functions: with those the compiler may emit its callers in
  * another order than it does in a stock kernel.
  */
-#define iommu_dirty_attach_dev(domain, dev, must)                        \
+#define iommu_dirty_attach_dev(domain, dev, must_succeed)                \
 ({                                                                       \
 	struct iommu_domain *__domain = (domain);                        \
-	(void)(must);                                                    \
+	(void)(must_succeed);                                            \
 	__domain->ops->attach_dev(__domain, dev);                        \
 })
 
@@ -470,8 +441,8 @@ static inline void iommu_dirty_domain_free(struct iommu_domain *domain)
 {
 }
 
-static inline int iommu_dirty_domain_want(struct iommu_domain *domain,
-					  struct device *dev)
+static inline int iommu_dirty_domain_require(struct iommu_domain *domain,
+					     struct device *dev)
 {
 	return 0;
 }

@@ -17,7 +17,7 @@ ALLOCATES = re.compile(r"((devm_)?(k|kv|v)[mzc]?alloc\w*|k(mem|str)dup\w*|k[v]?r
     r"|kmem_cache_\w*alloc\w*|(iommu_)?alloc_pages?\w*|__get_free_pages?|get_zeroed_page"
     r"|bitmap_z?alloc\w*|\w+_alloc_coherent|alloc_percpu\w*)$")
 CORE = re.compile(r"(iommu_dirty_(register|unregister|set_feature|start|stop|read|query|owns"
-    r"|domain_want|nest|device_capable|(attach|release)_\w+|(set|remove)_dev_pasid|domain_free)"
+    r"|domain_require|nest|device_capable|(attach|release)_\w+|(set|remove)_dev_pasid|domain_free)"
     r"|__iommu_dirty_\w+|iommu_(attach|detach|replace)_\w+|iommu_domain_free|device_iommu_capable)$")
 
 defined, calls, roots, suspects = {}, {}, [], []

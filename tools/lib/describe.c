@@ -127,7 +127,7 @@ void describe_cost(FILE *out, const char *prefix, const struct iommu_dirty_query
 
 	fprintf(out, "%s%llu reads in %llu.%03llu ms, leaves met %s\n", prefix,
 		q->out_reads, q->out_time_ns / 1000000, q->out_time_ns / 1000 % 1000,
-		sizes_names(q->out_met_sizes, sizes, sizeof(sizes)));
+		sizes_names(q->out_seen_leaf_sizes, sizes, sizeof(sizes)));
 	fprintf(out, "%s%llu leaves read, %llu dirty, %llu cleared; %llu flushes\n",
 		prefix, q->out_leaves, q->out_dirty, q->out_cleared, q->out_flushes);
 }

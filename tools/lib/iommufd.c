@@ -191,13 +191,13 @@ int hwpt_set_policy(int fd, __u32 hwpt, __u32 policy)
 }
 
 int hwpt_can_attach(int fd, __u32 hwpt, __u32 dev_id,
-		    struct iommu_dirty_can_attach *would)
+		    struct iommu_dirty_can_attach *forecast)
 {
-	memset(would, 0, sizeof(*would));
-	would->size = sizeof(*would);
-	would->dev_id = dev_id;
-	would->hwpt_id = hwpt;
-	return iommufd_call(fd, IOMMU_DIRTY_CAN_ATTACH, would);
+	memset(would, 0, sizeof(*forecast));
+	forecast->size = sizeof(*forecast);
+	forecast->dev_id = dev_id;
+	forecast->hwpt_id = hwpt;
+	return iommufd_call(fd, IOMMU_DIRTY_CAN_ATTACH, forecast);
 }
 
 int hwpt_eventfd(int fd, __u32 hwpt, int eventfd, __u32 flags)

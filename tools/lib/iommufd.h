@@ -45,7 +45,7 @@ int hwpt_get_dirty(int fd, __u32 hwpt, __u64 iova, __u64 len, __u64 page_size,
 int hwpt_query(int fd, __u32 hwpt, struct iommu_dirty_query *query);
 int hwpt_set_policy(int fd, __u32 hwpt, __u32 policy);
 int hwpt_can_attach(int fd, __u32 hwpt, __u32 dev_id,
-		    struct iommu_dirty_can_attach *would);
+		    struct iommu_dirty_can_attach *forecast);
 int hwpt_eventfd(int fd, __u32 hwpt, int eventfd, __u32 flags);
 
 #endif

@@ -22,13 +22,12 @@
  * Nobody says whether an invalidation succeeded, nor what has to be invalidated: it
  * is everything, where the driver can do that.
  */
-#include <linux/export.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pci-ats.h>
 
 #include "../iommu-priv.h"
-#include "priv.h"
+#include "adapter.h"
 
 /**
  * struct redirect - what a driver records to in place of a bitmap
@@ -133,7 +132,7 @@ static unsigned long block_end(unsigned long iova, unsigned long last)
 	return iova + (BIT(order) - 1);
 }
 
-/* Backends are asked first; bind_backend() in core.c comes here last */
+/* Backends are asked first; the core comes here last */
 static bool adapter_claims(const struct iommu_domain *domain)
 {
 	return domain->dirty_ops;
@@ -208,17 +207,8 @@ static int look(struct iommu_domain *domain, struct redirect *rd)
 	return call_driver(domain, rd, IOMMU_DIRTY_NO_CLEAR);
 }
 
-/* The driver breaks a rule. It may have cleaned what was not reported, nor is flushed. */
-static int not_exact(struct iommu_dirty_domain *dd)
-{
-	lockdep_assert_held(&dd->lock);
-	/* While tracking is off, it is the start that fails */
-	if (dd->mode == IOMMU_DIRTY_MODE_OFF)
-		return -EIO;
-	iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
-			     IOMMU_DIRTY_REASON_BACKEND);
-	return 0;
-}
+/* The driver breaks a rule: it may have cleaned what is neither reported nor noted */
+#define RULE_BROKEN -EUCLEAN
 
 /*
  * Is there a dirty leaf in the block [@first, @last], of which all bits are set in the
@@ -243,7 +233,7 @@ static int may_clean(struct iommu_domain *domain,
 	if (ret)
 		return ret;
 	if (rd.broken)
-		return not_exact(domain->dirty);
+		return RULE_BROKEN;
 	return rd.records && rd.largest - 1 <= last - first;
 }
 
@@ -256,7 +246,7 @@ static int clean_block(struct iommu_domain *domain,
 		.first = first,
 		.last = last,
 	};
-	int ret, err = 0;
+	int ret;
 
 	ret = may_clean(domain, chunk, first, last);
 	if (ret <= 0)
@@ -268,8 +258,8 @@ static int clean_block(struct iommu_domain *domain,
 	ret = call_driver(domain, &rd, 0);
 	chunk->cleared += rd.records;
 	if (rd.broken || rd.largest > last - first + 1)
-		err = not_exact(domain->dirty);
-	return ret ?: err;
+		return RULE_BROKEN;
+	return ret;
 }
 
 /* A leaf of which all bits are set lies in one block of those that are set */

@@ -9,7 +9,7 @@
 #include <linux/init.h>
 #include <linux/seq_file.h>
 
-#include "priv.h"
+#include "core.h"
 
 static const char *const modes[] = {
 	[IOMMU_DIRTY_MODE_OFF] = "off",
@@ -78,8 +78,8 @@ static int domains_show(struct seq_file *m, void *node)
 	seq_printf(m, "\n  mode: %s, reason %s, policy %s, change %llu\n",
 		   modes[info.mode], reasons[info.reason],
 		   policies[info.policy], info.seq);
-	seq_printf(m, "  reads: %llu in %llu ns, %llu flushes, met sizes %#llx\n",
-		   info.reads, info.time_ns, info.flushes, info.met_sizes);
+	seq_printf(m, "  reads: %llu in %llu ns, %llu flushes, leaf sizes seen %#llx\n",
+		   info.reads, info.time_ns, info.flushes, info.seen_leaf_sizes);
 	seq_printf(m, "  leaves: %llu walked, %llu dirty, %llu cleared\n",
 		   info.leaves, info.dirty, info.cleared);
 

@@ -3,8 +3,8 @@
  * IOMMU dirty tracking: iommufd as a consumer. Linked into iommufd, because it
  * reads an io_pagetable's areas.
  *
- * The upstream ioctls come here for domains that a backend serves; the others
- * take the upstream path.
+ * The upstream ioctls come here for every domain that iommufd allocates with a page
+ * table of its own (IOMMU_DOMAIN_UNMANAGED).
  */
 #include <linux/iommu-dirty.h>
 #include <uapi/linux/iommufd.h>
@@ -139,7 +139,7 @@ int iommufd_dirty_query(struct iommufd_ucmd *ucmd)
 	cmd->out_policy = info.policy;
 	cmd->out_seq = info.seq;
 	cmd->out_leaf_sizes = info.caps.leaf_sizes;
-	cmd->out_met_sizes = info.met_sizes;
+	cmd->out_seen_leaf_sizes = info.seen_leaf_sizes;
 	cmd->out_reads = info.reads;
 	cmd->out_leaves = info.leaves;
 	cmd->out_dirty = info.dirty;
@@ -182,7 +182,7 @@ static int can_attach(struct iommufd_ucmd *ucmd, struct iommufd_device *idev,
 		      struct iommufd_object *obj)
 {
 	struct iommu_dirty_can_attach *cmd = ucmd->cmd;
-	struct iommu_dirty_prospect would;
+	struct iommu_dirty_forecast forecast;
 	int ret;
 
 	if (obj->type != IOMMUFD_OBJ_HWPT_PAGING &&
@@ -191,13 +191,13 @@ static int can_attach(struct iommufd_ucmd *ucmd, struct iommufd_device *idev,
 	ret = iommu_dirty_can_attach(container_of(obj,
 						  struct iommufd_hw_pagetable,
 						  obj)->domain,
-				     idev->dev, &would);
-	if (ret && would.verdict == IOMMU_DIRTY_VERDICT_ATTACHES)
+				     idev->dev, &forecast);
+	if (ret && forecast.verdict == IOMMU_DIRTY_VERDICT_ATTACHES)
 		return ret;
-	cmd->out_verdict = would.verdict;
-	cmd->out_mode = would.mode;
-	cmd->out_reason = would.reason;
-	cmd->out_caps = would.caps.flags;
+	cmd->out_verdict = forecast.verdict;
+	cmd->out_mode = forecast.mode;
+	cmd->out_reason = forecast.reason;
+	cmd->out_caps = forecast.caps.flags;
 	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 }
 

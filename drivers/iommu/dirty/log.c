@@ -27,7 +27,8 @@
 #include <linux/slab.h>
 #include <linux/wait.h>
 
-#include "priv.h"
+#include "core.h"
+#include "log.h"
 #include "trace.h"
 
 /* Bits in a chunk's mask: 1 GiB of 4 KiB leaves, 32 KiB of memory */
@@ -51,8 +52,9 @@ struct read_buffers {
  * @dd: the domain's state
  * @owner: who reads
  * @rd: what was asked
+ * @shift: log2 of the smallest leaf
  * @period: the tracking period that it began in
- * @met_sizes: leaf sizes met so far, bytes, one bit each
+ * @seen_leaf_sizes: leaf sizes met so far, bytes, one bit each
  * @leaves: leaves looked at so far
  * @dirty: leaves found dirty so far
  * @cleared: leaves made clean so far
@@ -63,19 +65,25 @@ struct reading {
 	struct iommu_dirty_domain *dd;
 	const void *owner;
 	const struct iommu_dirty_read *rd;
+	unsigned int shift;
 	u64 period;
-	u64 met_sizes;
+	u64 seen_leaf_sizes;
 	u64 leaves;
 	u64 dirty;
 	u64 cleared;
 	struct read_buffers buf;
 };
 
-/* log2 of the smallest leaf; where no backend says so, the driver does */
+/*
+ * log2 of the smallest leaf; where no backend says so, the driver does. It does not
+ * change while tracking is on.
+ */
 static unsigned int smallest_shift(const struct iommu_dirty_domain *dd)
 {
-	u64 sizes = dd->caps.leaf_sizes ?: dd->domain->pgsize_bitmap;
+	u64 sizes;
 
+	lockdep_assert_held(&dd->attach_lock);
+	sizes = dd->caps.leaf_sizes ?: dd->domain->pgsize_bitmap;
 	return __ffs64(sizes ?: PAGE_SIZE);
 }
 
@@ -98,26 +106,27 @@ static void chunk_init(struct read_buffers *buf, unsigned long iova,
 }
 
 /* Position the chunk where @iova is, with a bit for each of the smallest leaves */
-static void chunk_place(struct iommu_dirty_domain *dd,
-			struct read_buffers *buf, unsigned long iova)
+static void chunk_place(struct read_buffers *buf, unsigned long iova,
+			unsigned int shift)
 {
-	chunk_init(buf, iova, smallest_shift(dd), CHUNK_BITS);
+	chunk_init(buf, iova, shift, CHUNK_BITS);
+}
+
+/* Was it part of one leaf? Leaves and chunks are aligned to their sizes. */
+static bool chunk_outgrown(const struct iommu_dirty_chunk *chunk)
+{
+	unsigned int largest = fls64(chunk->leaf_sizes);
+
+	return largest && largest - 1 > chunk->shift + ilog2(chunk->nbits);
 }
 
 /*
- * Was it part of one leaf? Leaves and chunks are aligned to their sizes: then let
- * the chunk be that leaf, with one bit for all of it, so that it can be made
+ * Let the chunk be that leaf, with one bit for all of it, so that it can be made
  * clean. The caller does its step again.
  */
-static bool chunk_outgrown(struct read_buffers *buf)
+static void chunk_grow(struct read_buffers *buf)
 {
-	struct iommu_dirty_chunk *chunk = &buf->chunk;
-	unsigned int largest = fls64(chunk->leaf_sizes);
-
-	if (!largest || largest - 1 <= chunk->shift + ilog2(chunk->nbits))
-		return false;
-	chunk_init(buf, chunk->iova, largest - 1, 1);
-	return true;
+	chunk_init(buf, buf->chunk.iova, fls64(buf->chunk.leaf_sizes) - 1, 1);
 }
 
 static unsigned long chunk_last(const struct iommu_dirty_chunk *chunk)
@@ -135,6 +144,18 @@ static void chunk_fill(struct iommu_dirty_chunk *chunk, unsigned long iova,
 	bitmap_set(chunk->mask, first_bit, last_bit - first_bit + 1);
 }
 
+/* It may have cleaned what was not reported */
+static int cleaned_too_much(struct iommu_dirty_domain *dd)
+{
+	lockdep_assert_held(&dd->lock);
+	/* While tracking is off, it is the start that fails */
+	if (dd->mode == IOMMU_DIRTY_MODE_OFF)
+		return -EIO;
+	iommu_dirty_set_mode(dd, IOMMU_DIRTY_MODE_ALL_DIRTY,
+			     IOMMU_DIRTY_REASON_BACKEND);
+	return 0;
+}
+
 /* Make clean what the chunk's mask names, and flush it whatever happens */
 static int clear_and_flush(struct iommu_dirty_domain *dd,
 			   struct iommu_dirty_chunk *chunk)
@@ -145,6 +166,8 @@ static int clear_and_flush(struct iommu_dirty_domain *dd,
 	guard(mutex)(&dd->lock);
 
 	ret = dd->backend->clear(dd->domain, chunk);
+	if (ret == -EUCLEAN)
+		ret = cleaned_too_much(dd);
 	if (chunk->first > chunk->last)
 		return ret;
 
@@ -244,8 +267,8 @@ static int may_read(struct iommu_dirty_domain *dd, const void *owner)
 {
 	lockdep_assert_held(&dd->attach_lock);
 	if (dd->mode == IOMMU_DIRTY_MODE_OFF)
-		return dd->caps.flags & IOMMU_DIRTY_CAP_RECORD ? -EINVAL :
-								 -EOPNOTSUPP;
+		return iommu_dirty_can_record(&dd->caps) ? -EINVAL :
+							   -EOPNOTSUPP;
 	return dd->owner == owner ? 0 : -EBUSY;
 }
 
@@ -311,12 +334,15 @@ static int read_chunk(struct reading *r, unsigned long first)
 	struct iommu_dirty_chunk *chunk = &r->buf.chunk;
 	int ret;
 
-	chunk_place(r->dd, &r->buf, first);
-	do {
+	chunk_place(&r->buf, first, r->shift);
+	for (;;) {
 		ret = walk_chunk(r, first, min(rd->last, chunk_last(chunk)));
 		if (ret)
 			return ret;
-	} while (chunk_outgrown(&r->buf));
+		if (!chunk_outgrown(chunk))
+			break;
+		chunk_grow(&r->buf);
+	}
 	if (bitmap_empty(chunk->mask, chunk->nbits))
 		return 0;
 
@@ -344,7 +370,7 @@ static int read_range(struct reading *r)
 
 		ret = read_chunk(r, range.iova);
 		last = min(rd->last, chunk_last(chunk));
-		r->met_sizes |= chunk->leaf_sizes;
+		r->seen_leaf_sizes |= chunk->leaf_sizes;
 		r->leaves += chunk->leaves;
 		r->dirty += chunk->dirty;
 		r->cleared += chunk->cleared;
@@ -422,6 +448,7 @@ static int begin_reading(struct reading *r)
 	if (ret)
 		return ret;
 	r->period = dd->period;
+	r->shift = smallest_shift(dd);
 	scoped_guard(mutex, &dd->lock)
 		iommu_dirty_settle(dd);
 	if (READ_ONCE(dd->mode) != IOMMU_DIRTY_MODE_EXACT ||
@@ -444,7 +471,7 @@ static void count_reading(const struct reading *r, u64 ns, int err)
 	atomic64_add(r->dirty, &count->dirty);
 	atomic64_add(r->cleared, &count->cleared);
 	if (!err)
-		atomic64_set(&count->met_sizes, r->met_sizes);
+		atomic64_set(&count->seen_leaf_sizes, r->seen_leaf_sizes);
 }
 
 /**
@@ -467,12 +494,18 @@ static void count_reading(const struct reading *r, u64 ns, int err)
  *
  * Context: process; may sleep and fault; takes the domain's locks, none of them
  * while it publishes. The caller holds what keeps @rd->mapped as it is.
- * Return: 0; -EINVAL when tracking is off, or was stopped meanwhile, the range is
- * empty or not aligned to the page size and to the smallest leaf, or the page size
- * is not a power of two; -EBUSY when it has another owner; -EOPNOTSUPP on an
- * unknown flag, or when the domain or an attached device cannot be tracked;
- * -EFAULT, or another error of the sink's; -EINTR when the task is being killed;
- * -ENOMEM; or what the backend says.
+ * Return:
+ * * 0
+ * * -EINVAL - tracking is off, or was stopped meanwhile, the range is empty or not
+ *   aligned to the page size and to the smallest leaf, or the page size is not a
+ *   power of two
+ * * -EBUSY - it has another owner
+ * * -EOPNOTSUPP - an unknown flag, or the domain or an attached device cannot be
+ *   tracked
+ * * -EFAULT, or another error of the sink's
+ * * -EINTR - the task is being killed
+ * * -ENOMEM
+ * * or what the backend says
  */
 int iommu_dirty_read(struct iommu_domain *domain, const void *owner,
 		     const struct iommu_dirty_read *rd)
@@ -528,17 +561,20 @@ int iommu_dirty_clean(struct iommu_dirty_domain *dd,
 	struct iommu_dirty_range range;
 	struct read_buffers *buf;
 	unsigned long pos = 0;
+	unsigned int shift;
 	int ret = 0;
 
 	buf = kvzalloc(sizeof(*buf), GFP_BUFFERS);
 	if (!buf)
 		return -ENOMEM;
+	scoped_guard(rwsem_read, &dd->attach_lock)
+		shift = smallest_shift(dd);
 
 	while (!ret && mapped->next(mapped, pos, ULONG_MAX, &range)) {
 		struct iommu_dirty_chunk *chunk = &buf->chunk;
 		unsigned long last;
 
-		chunk_place(dd, buf, range.iova);
+		chunk_place(buf, range.iova, shift);
 		last = chunk_last(chunk);
 		pos = range.iova;
 		do {
@@ -551,7 +587,8 @@ int iommu_dirty_clean(struct iommu_dirty_domain *dd,
 
 		down_read(&dd->attach_lock);
 		ret = clear_and_flush(dd, chunk);
-		if (!ret && chunk_outgrown(buf)) {
+		if (!ret && chunk_outgrown(chunk)) {
+			chunk_grow(buf);
 			chunk->first = chunk->iova;
 			chunk->last = chunk_last(chunk);
 			chunk_fill(chunk, chunk->first, chunk->last);

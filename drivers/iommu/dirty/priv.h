@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of the dirty-tracking core share. Locking is described at the
+ * The state of a domain, and of a device's place in one. Locking is described at the
  * top of core.c.
  */
 #ifndef __IOMMU_DIRTY_PRIV_H
@@ -8,13 +8,12 @@
 
 #include <linux/atomic.h>
 #include <linux/iommu-dirty.h>
-#include <linux/kref.h>
 #include <linux/mutex.h>
-#include <linux/notifier.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
-#include <linux/workqueue.h>
+
+#include "notify.h"
 
 /**
  * struct iommu_dirty_attachment - a (device, PASID) pair that uses a domain
@@ -46,13 +45,12 @@ struct iommu_dirty_counters {
 	atomic64_t cleared;
 	atomic64_t flushes;
 	atomic64_t time_ns;
-	atomic64_t met_sizes;
+	atomic64_t seen_leaf_sizes;
 };
 
 /**
  * struct iommu_dirty_domain - all that dirty tracking knows about a domain
  * @domain: the domain, whose ->dirty points here
- * @ref: the domain's, and that of @notify while it is queued
  * @node: in iommu_dirty_domains
  * @id: names it in traces and debugfs
  * @backend: who serves it; NULL when nobody claims it; set once
@@ -64,7 +62,7 @@ struct iommu_dirty_counters {
  * @attachments: pairs that use the domain; protected by @attach_lock
  * @nr_attachments: length of @attachments
  * @caps: intersection over @attachments; protected by @attach_lock
- * @lacking: why @caps lack IOMMU_DIRTY_CAP_RECORD; protected by @attach_lock
+ * @no_record_reason: why @caps lack IOMMU_DIRTY_CAP_RECORD; protected by @attach_lock
  * @mode: see &enum iommu_dirty_mode; written with @attach_lock held for write,
  *	or held for read together with @lock (only to IOMMU_DIRTY_MODE_ALL_DIRTY)
  * @reason: as @mode
@@ -78,19 +76,11 @@ struct iommu_dirty_counters {
  * @readings: reads whose turn it is; protected by @readings_lock
  * @readings_lock: protects @readings
  * @turns: reads that wait for another one to end
- * @seq: changes so far
- * @events: changes that @notify has not told yet, &enum iommu_dirty_events
- * @listeners_lock: protects the next four; innermost
- * @notifiers: called by @notify
- * @next_notifier: where @notify goes on when the notifier that it calls returns
- * @eventfds: signalled by @notify
- * @nr_eventfds: length of @eventfds
- * @notify: tells @notifiers and @eventfds
+ * @listeners: who is told of changes; keeps this struct in place
  * @count: counters
  */
 struct iommu_dirty_domain {
 	struct iommu_domain *domain;
-	struct kref ref;
 	struct list_head node;
 	unsigned int id;
 	const struct iommu_dirty_backend *backend;
@@ -100,7 +90,7 @@ struct iommu_dirty_domain {
 	struct list_head attachments;
 	unsigned int nr_attachments;
 	struct iommu_dirty_caps caps;
-	enum iommu_dirty_reason lacking;
+	enum iommu_dirty_reason no_record_reason;
 	enum iommu_dirty_mode mode;
 	enum iommu_dirty_reason reason;
 	enum iommu_dirty_policy policy;
@@ -111,48 +101,8 @@ struct iommu_dirty_domain {
 	struct list_head readings;
 	spinlock_t readings_lock;	/* readings */
 	wait_queue_head_t turns;
-	atomic64_t seq;
-	atomic_t events;
-	struct mutex listeners_lock;	/* notifiers and eventfds */
-	struct raw_notifier_head notifiers;
-	struct notifier_block *next_notifier;
-	struct list_head eventfds;
-	unsigned int nr_eventfds;
-	struct work_struct notify;
+	struct iommu_dirty_listeners listeners;
 	struct iommu_dirty_counters count;
 };
-
-/* core.c */
-extern struct list_head iommu_dirty_domains;
-extern struct mutex iommu_dirty_domains_lock;
-struct iommu_dirty_domain *iommu_dirty_state(struct iommu_domain *domain,
-					     gfp_t gfp);
-struct iommu_dirty_domain *iommu_dirty_own_state(struct iommu_domain *domain);
-void iommu_dirty_state_put(struct iommu_dirty_domain *dd);
-void iommu_dirty_snapshot(struct iommu_dirty_domain *dd,
-			  struct iommu_dirty_info *info);
-void iommu_dirty_set_mode(struct iommu_dirty_domain *dd,
-			  enum iommu_dirty_mode mode,
-			  enum iommu_dirty_reason reason);
-void iommu_dirty_settle(struct iommu_dirty_domain *dd);
-void iommu_dirty_change_policy(struct iommu_dirty_domain *dd,
-			       enum iommu_dirty_policy policy);
-
-/* adapter.c */
-extern const struct iommu_dirty_backend iommu_dirty_adapter;
-
-/* attach.c */
-void iommu_dirty_recompute(struct iommu_dirty_domain *dd);
-void iommu_dirty_abandon(struct iommu_dirty_domain *dd,
-			 const struct iommu_domain *domain);
-
-/* log.c */
-int iommu_dirty_clean(struct iommu_dirty_domain *dd,
-		      const struct iommu_dirty_ranges *mapped);
-
-/* notify.c */
-void iommu_dirty_post(struct iommu_dirty_domain *dd,
-		      enum iommu_dirty_events events);
-void iommu_dirty_notify_work(struct work_struct *work);
 
 #endif /* __IOMMU_DIRTY_PRIV_H */

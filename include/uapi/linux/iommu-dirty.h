@@ -145,7 +145,7 @@ enum iommu_dirty_cap_flags {
  *	capability or set of attached devices
  * @out_leaf_sizes: leaf sizes that the domain's page table may use, bytes,
  *	one bit each
- * @out_met_sizes: leaf sizes that the last complete read met, bytes, one bit
+ * @out_seen_leaf_sizes: leaf sizes that the last complete read met, bytes, one bit
  *	each; a dirty bit stands for a leaf of one of these sizes
  * @out_reads: reads since tracking started, failed ones included
  * @out_leaves: leaves looked at by those reads
@@ -171,7 +171,7 @@ struct iommu_dirty_query {
 	__u32 out_policy;
 	__aligned_u64 out_seq;
 	__aligned_u64 out_leaf_sizes;
-	__aligned_u64 out_met_sizes;
+	__aligned_u64 out_seen_leaf_sizes;
 	__aligned_u64 out_reads;
 	__aligned_u64 out_leaves;
 	__aligned_u64 out_dirty;
