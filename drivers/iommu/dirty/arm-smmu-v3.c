@@ -24,6 +24,7 @@
 #include "../arm/arm-smmu-v3/arm-smmu-v3.h"
 #include "../io-pgtable-arm.h"
 #include "../iommu-priv.h"
+#include "arm-failures.h"
 #include "arm-smmu-v3.h"
 #include "fmt-lpae.h"
 
@@ -37,8 +38,20 @@
 
 static const struct iommu_ops *arm_ops;
 
-/* Command queue errors so far, of all SMMUs: see arm_flush() */
-static atomic_t cmdq_errors = ATOMIC_INIT(0);
+/*
+ * A command that failed, or was too late, is sent once more: on a queue that others
+ * share it may have been theirs that did, or one that was stopped for a while.
+ */
+#define TRIES				2
+
+/* Where failures are noted, of all SMMUs; innermost, and taken by an interrupt */
+static DEFINE_RAW_SPINLOCK(failures_lock);
+
+/* The attach that is under way; arm_smmu_asid_lock */
+static struct {
+	u64 since;
+	struct iommu_domain *domain;
+} attaching;
 
 static u32 smmu_httu(const struct arm_smmu_device *smmu)
 {
@@ -155,19 +168,231 @@ static int arm_capability(struct iommu_domain *domain, struct device *dev,
 	return 0;
 }
 
-/* Recording goes on with the first attach, see above: nothing is left to switch */
-static int arm_set_feature(struct iommu_domain *domain,
-			   enum iommu_dirty_feature feature, bool value)
+static u64 failures_so_far(struct arm_smmu_device *smmu)
 {
-	return feature == IOMMU_DIRTY_FEATURE_RECORD ? 0 : -EOPNOTSUPP;
+	guard(raw_spinlock_irqsave)(&failures_lock);
+	return smmu->dirty.count;
+}
+
+static bool has_stream(const struct arm_smmu_master *master, u32 sid)
+{
+	unsigned int i;
+
+	for (i = 0; i < master->num_streams; i++)
+		if (master->streams[i].id == sid)
+			return true;
+	return false;
+}
+
+static bool concerns_domain(const struct iommu_dirty_arm_failure *failure,
+			    struct arm_smmu_domain *smmu_domain)
+{
+	const struct arm_smmu_master_domain *master_domain;
+
+	switch (failure->about) {
+	case IOMMU_DIRTY_ARM_ASID:
+		return smmu_domain->stage == ARM_SMMU_DOMAIN_S1 &&
+		       smmu_domain->cd.asid == failure->id;
+	case IOMMU_DIRTY_ARM_VMID:
+		return smmu_domain->stage == ARM_SMMU_DOMAIN_S2 &&
+		       smmu_domain->s2_cfg.vmid == failure->id;
+	case IOMMU_DIRTY_ARM_STREAM:
+		break;
+	default:
+		return true;
+	}
+	guard(spinlock_irqsave)(&smmu_domain->devices_lock);
+	list_for_each_entry(master_domain, &smmu_domain->devices, devices_elm)
+		if (has_stream(master_domain->master, failure->id))
+			return true;
+	return false;
+}
+
+static struct iommu_dirty_arm_failure noted(struct arm_smmu_device *smmu, u64 n)
+{
+	guard(raw_spinlock_irqsave)(&failures_lock);
+	return arm_noted(&smmu->dirty, n);
+}
+
+/*
+ * Has a command failed since then that the domain relies on? Failures are noted before
+ * the wait for the command ends, which another CPU may do by looking at memory that the
+ * SMMU writes.
+ */
+static bool failed_since(struct arm_smmu_domain *smmu_domain, u64 since)
+{
+	struct arm_smmu_device *smmu = smmu_domain->smmu;
+	u64 n, end;
+
+	/* Look after the wait: its end may have been seen without ordering */
+	dma_rmb();
+	end = failures_so_far(smmu);
+	for (n = since; n < end; n++) {
+		struct iommu_dirty_arm_failure failure = noted(smmu, n);
+
+		if (concerns_domain(&failure, smmu_domain))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * iommu_dirty_arm_cmdq_error() - a command queue has stopped with an error
+ * @smmu: SMMU
+ * @cmdq: the queue, one of the SMMU's
+ *
+ * The error has not been acknowledged yet: the queue goes on afterwards.
+ *
+ * Context: any.
+ */
+void iommu_dirty_arm_cmdq_error(struct arm_smmu_device *smmu,
+				struct arm_smmu_cmdq *cmdq)
+{
+	guard(raw_spinlock_irqsave)(&failures_lock);
+	arm_note_error(&smmu->dirty, &cmdq->q,
+		       readl_relaxed(cmdq->q.cons_reg));
+}
+
+/**
+ * iommu_dirty_arm_cmdq_timeout() - commands were not seen to complete
+ * @smmu: SMMU
+ * @cmds: the commands
+ * @n: how many
+ *
+ * Context: any.
+ */
+void iommu_dirty_arm_cmdq_timeout(struct arm_smmu_device *smmu,
+				  const u64 *cmds, int n)
+{
+	guard(raw_spinlock_irqsave)(&failures_lock);
+	arm_note_commands(&smmu->dirty, cmds, n);
+}
+
+/**
+ * iommu_dirty_arm_attach_begin() - configuration and device TLB are about to change
+ * @master: device
+ * @domain: what it is being attached to; NULL for nothing
+ *
+ * Context: process; arm_smmu_asid_lock held.
+ */
+void iommu_dirty_arm_attach_begin(struct arm_smmu_master *master,
+				  struct iommu_domain *domain)
+{
+	lockdep_assert_held(&arm_smmu_asid_lock);
+	attaching.since = failures_so_far(master->smmu);
+	attaching.domain = domain;
+}
+
+static struct iommu_dirty_arm_doubts *doubts_of(struct iommu_domain *domain)
+{
+	return domain && arm_claims(domain) ? &to_smmu_domain(domain)->doubts :
+					      NULL;
+}
+
+/**
+ * iommu_dirty_arm_attach_end() - they have changed
+ * @master: device
+ * @old: what it was attached to; NULL for nothing
+ *
+ * The SMMU may still have the old configuration, and the device translations of the
+ * old table, if a command failed. No invalidation of the old domain's reaches the
+ * device any more.
+ *
+ * Context: process; arm_smmu_asid_lock held.
+ */
+void iommu_dirty_arm_attach_end(struct arm_smmu_master *master,
+				struct iommu_domain *old)
+{
+	struct iommu_dirty_arm_doubts *now = doubts_of(attaching.domain);
+	struct iommu_dirty_arm_doubts *then = doubts_of(old);
+	u64 n, end;
+
+	lockdep_assert_held(&arm_smmu_asid_lock);
+	dma_rmb();
+	end = failures_so_far(master->smmu);
+	for (n = attaching.since; n < end; n++) {
+		struct iommu_dirty_arm_failure f = noted(master->smmu, n);
+
+		if (f.about != IOMMU_DIRTY_ARM_ALL &&
+		    (f.about != IOMMU_DIRTY_ARM_STREAM ||
+		     !has_stream(master, f.id)))
+			continue;
+		if (now)
+			now->attached = true;
+		if (then)
+			then->left = true;
+	}
 }
 
 /* What is recorded is visible when a CMD_SYNC has completed, on any queue */
 static int arm_sync(struct iommu_domain *domain)
 {
-	struct arm_smmu_device *smmu = to_smmu_domain(domain)->smmu;
+	struct arm_smmu_domain *smmu_domain = to_smmu_domain(domain);
+	struct arm_smmu_device *smmu = smmu_domain->smmu;
+	int i, ret = -EIO;
 
-	return arm_smmu_cmdq_issue_cmdlist(smmu, &smmu->cmdq, NULL, 0, true);
+	if (smmu_domain->doubts.attached || smmu_domain->doubts.left)
+		return -EIO;
+	for (i = 0; i < TRIES && ret; i++)
+		ret = arm_smmu_cmdq_issue_cmdlist(smmu, &smmu->cmdq, NULL, 0,
+						  true);
+	return ret;
+}
+
+/*
+ * Have the SMMU look at each device's stream table entry again, and at the context
+ * descriptors that it found through it: whatever came of the driver's own commands
+ * when the device was attached.
+ */
+static int renew_configuration(struct arm_smmu_domain *smmu_domain)
+{
+	struct arm_smmu_device *smmu = smmu_domain->smmu;
+	struct arm_smmu_master_domain *master_domain;
+	u64 since = failures_so_far(smmu);
+
+	scoped_guard(spinlock_irqsave, &smmu_domain->devices_lock) {
+		list_for_each_entry(master_domain, &smmu_domain->devices,
+				    devices_elm) {
+			struct arm_smmu_master *master = master_domain->master;
+			unsigned int i;
+
+			for (i = 0; i < master->num_streams; i++) {
+				u64 cmd[CMDQ_ENT_DWORDS] = {
+					FIELD_PREP(CMDQ_0_OP,
+						   CMDQ_OP_CFGI_STE) |
+					FIELD_PREP(CMDQ_CFGI_0_SID,
+						   master->streams[i].id),
+					CMDQ_CFGI_1_LEAF,
+				};
+
+				arm_smmu_cmdq_issue_cmdlist(smmu, &smmu->cmdq,
+							    cmd, 1, true);
+			}
+		}
+	}
+	return failed_since(smmu_domain, since) ? -EIO : 0;
+}
+
+/*
+ * Recording goes on with the first attach, see above: nothing is left to switch, only
+ * to make certain. What was written before the start must not turn up after it.
+ */
+static int arm_set_feature(struct iommu_domain *domain,
+			   enum iommu_dirty_feature feature, bool value)
+{
+	struct arm_smmu_domain *smmu_domain = to_smmu_domain(domain);
+	int i, ret = -EIO;
+
+	if (feature != IOMMU_DIRTY_FEATURE_RECORD)
+		return -EOPNOTSUPP;
+	if (!value)
+		return 0;
+	for (i = 0; i < TRIES && ret; i++)
+		ret = renew_configuration(smmu_domain);
+	if (ret)
+		return ret;
+	smmu_domain->doubts.attached = false;
+	return arm_sync(domain);
 }
 
 static unsigned int granule_shift(unsigned int tg)
@@ -225,44 +450,45 @@ static int arm_clear(struct iommu_domain *domain,
 	return lpae_clear(&geo, &root, chunk);
 }
 
-/**
- * iommu_dirty_arm_cmdq_error() - a command failed, or a CMD_SYNC timed out
- *
- * Context: any.
- */
-void iommu_dirty_arm_cmdq_error(void)
-{
-	atomic_inc(&cmdq_errors);
-}
-
 /*
  * The driver's own invalidations, by ASID or VMID, with the device TLBs after them.
  * The range holds leaves of any size: the invalidation must not name a level (TTL),
  * as it does when it is for leaves of one size.
- *
- * The driver waits for the commands and drops what came of them: a command that was
- * skipped, and a device TLB that did not answer, look like success. All of these
- * are counted before the wait ends, which another CPU may do by looking at memory
- * that the SMMU writes. Another SMMU's error is taken for ours.
  */
-static int arm_flush(struct iommu_domain *domain, unsigned long iova,
-		     unsigned long last)
+static void invalidate(struct iommu_domain *domain, unsigned long iova,
+		       unsigned long last)
 {
 	struct arm_smmu_domain *smmu_domain = to_smmu_domain(domain);
 	struct io_pgtable *iop =
 		io_pgtable_ops_to_pgtable(smmu_domain->pgtbl_ops);
 	unsigned long granule = BIT(__ffs(domain->pgsize_bitmap));
 	unsigned long size = last - iova + 1;
-	int errors = atomic_read(&cmdq_errors);
 
 	if (!(smmu_domain->smmu->features & ARM_SMMU_FEAT_RANGE_INV) &&
 	    size / granule > MAX_PAGE_INVALIDATIONS)
 		io_pgtable_tlb_flush_all(iop);
 	else
 		io_pgtable_tlb_flush_walk(iop, iova, size, granule);
-	/* Look after the wait: its end may have been seen without ordering */
-	dma_rmb();
-	return atomic_read(&cmdq_errors) == errors ? 0 : -EIO;
+}
+
+/*
+ * The driver waits for the commands and drops what came of them: a command that was
+ * skipped, and a device TLB that did not answer, look like success.
+ */
+static int arm_flush(struct iommu_domain *domain, unsigned long iova,
+		     unsigned long last)
+{
+	struct arm_smmu_domain *smmu_domain = to_smmu_domain(domain);
+	int i;
+
+	for (i = 0; i < TRIES; i++) {
+		u64 since = failures_so_far(smmu_domain->smmu);
+
+		invalidate(domain, iova, last);
+		if (!failed_since(smmu_domain, since))
+			return 0;
+	}
+	return -EIO;
 }
 
 static const struct iommu_dirty_backend arm_backend = {

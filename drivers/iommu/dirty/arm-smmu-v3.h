@@ -12,7 +12,59 @@ struct arm_smmu_cmdq;
 struct arm_smmu_device;
 struct arm_smmu_domain;
 struct arm_smmu_master;
+struct iommu_domain;
 struct iommu_ops;
+
+/**
+ * enum iommu_dirty_arm_about - whom a command that failed concerns
+ * @IOMMU_DIRTY_ARM_NOBODY: no domain relies on it
+ * @IOMMU_DIRTY_ARM_ASID: the first-stage domain of an ASID
+ * @IOMMU_DIRTY_ARM_VMID: the second-stage domain of a VMID
+ * @IOMMU_DIRTY_ARM_STREAM: the domains that a device is attached to
+ * @IOMMU_DIRTY_ARM_ALL: every domain of the SMMU
+ */
+enum iommu_dirty_arm_about {
+	IOMMU_DIRTY_ARM_NOBODY,
+	IOMMU_DIRTY_ARM_ASID,
+	IOMMU_DIRTY_ARM_VMID,
+	IOMMU_DIRTY_ARM_STREAM,
+	IOMMU_DIRTY_ARM_ALL,
+};
+
+/**
+ * struct iommu_dirty_arm_failure - a command not known to have done its work
+ * @about: whom it concerns, &enum iommu_dirty_arm_about
+ * @id: ASID, VMID or StreamID
+ */
+struct iommu_dirty_arm_failure {
+	u32 about;
+	u32 id;
+};
+
+/* So many are remembered; a power of two, and more than a list of commands has */
+#define IOMMU_DIRTY_ARM_FAILURES 128
+
+/**
+ * struct iommu_dirty_arm_failures - what failed on an SMMU
+ * @count: how many so far
+ * @last: the last of them; the n-th is at n % %IOMMU_DIRTY_ARM_FAILURES
+ */
+struct iommu_dirty_arm_failures {
+	u64 count;
+	struct iommu_dirty_arm_failure last[IOMMU_DIRTY_ARM_FAILURES];
+};
+
+/**
+ * struct iommu_dirty_arm_doubts - what is not known of a domain's hardware
+ * @attached: whether it has the configuration of each device that is attached
+ * @left: whether it has forgotten the table for each device that was
+ *
+ * Written with arm_smmu_asid_lock held, or the domain's attach lock for write.
+ */
+struct iommu_dirty_arm_doubts {
+	bool attached;
+	bool left;
+};
 
 /*
  * STE, third quadword (SMMUv3 specification, IHI 0070, "Stream Table Entry"):
@@ -33,7 +85,14 @@ bool arm_smmu_ats_supported(struct arm_smmu_master *master);
 int iommu_dirty_arm_register(struct platform_driver *drv,
 			     const struct iommu_ops *ops);
 void iommu_dirty_arm_unregister(void);
-void iommu_dirty_arm_cmdq_error(void);
+void iommu_dirty_arm_cmdq_error(struct arm_smmu_device *smmu,
+				struct arm_smmu_cmdq *cmdq);
+void iommu_dirty_arm_cmdq_timeout(struct arm_smmu_device *smmu,
+				  const u64 *cmds, int n);
+void iommu_dirty_arm_attach_begin(struct arm_smmu_master *master,
+				  struct iommu_domain *domain);
+void iommu_dirty_arm_attach_end(struct arm_smmu_master *master,
+				struct iommu_domain *old);
 u32 iommu_dirty_arm_httu(u32 httu);
 bool iommu_dirty_arm_records(const struct arm_smmu_domain *smmu_domain,
 			     const struct arm_smmu_device *smmu);
@@ -81,7 +140,23 @@ static inline void iommu_dirty_arm_unregister(void)
 {
 }
 
-static inline void iommu_dirty_arm_cmdq_error(void)
+static inline void iommu_dirty_arm_cmdq_error(struct arm_smmu_device *smmu,
+					      struct arm_smmu_cmdq *cmdq)
+{
+}
+
+static inline void iommu_dirty_arm_cmdq_timeout(struct arm_smmu_device *smmu,
+						const u64 *cmds, int n)
+{
+}
+
+static inline void iommu_dirty_arm_attach_begin(struct arm_smmu_master *master,
+						struct iommu_domain *domain)
+{
+}
+
+static inline void iommu_dirty_arm_attach_end(struct arm_smmu_master *master,
+					      struct iommu_domain *old)
 {
 }
 
