@@ -13,7 +13,11 @@ from qtest import Virt
 REGS = 0x09050000
 IDR0, IDR1, IDR3, IDR5, CR0, GERROR, GERRORN = 0, 4, 0xc, 0x14, 0x20, 0x60, 0x64
 STRTAB_BASE, STRTAB_BASE_CFG = 0x80, 0x88
-BBM_ERRORS = 0xe00      # IMPLEMENTATION DEFINED, ours
+BBM_ERRORS, CD_ERRORS, FAIL_ATC, FAIL_CMD = 0xe00, 0xe04, 0xe08, 0xe0c     # ours
+SECOND_REGS = 0x090c0000
+CERROR_ILL, CERROR_ABT, CERROR_ATC_INV_SYNC = 1, 2, 3
+FAIL_ILL, FAIL_ABT, FAIL_LOST, FAIL_SYNC_LOST = 1, 2, 3, 4
+SYNC, TLBI_NSNH_ALL = 0x46, 0x30
 CMDQ_BASE, CMDQ_PROD, CMDQ_CONS = 0x90, 0x98, 0x9c
 EVENTQ_BASE, EVENTQ_PROD, EVENTQ_CONS = 0xa0, 0x100a8, 0x100ac
 SMMUEN, EVENTQEN, CMDQEN = 1, 4, 8
@@ -188,18 +192,33 @@ class Smmu(Edu, Virt):
 
     # -- commands ----------------------------------------------------------
 
-    def submit(self, *command):
-        """Queue one command and a CMD_SYNC; returns the error they caused."""
-        for quads in (command, (0x46, 0)):
+    def queue(self, *commands):
+        """Let the SMMU have commands, and look no further."""
+        for quads in commands:
             index = self.cmd_prod % (1 << QUEUE_LOG2)
             self.write_quads(self.cmdq + 16 * index, *quads)
             self.cmd_prod = (self.cmd_prod + 1) % (2 << QUEUE_LOG2)
         self.writel(REGS + CMDQ_PROD, self.cmd_prod)
+
+    def left(self):
+        """How many commands have not been consumed."""
+        return (self.cmd_prod - self.reg(CMDQ_CONS)) % (2 << QUEUE_LOG2)
+
+    def wait(self, microseconds):
+        self.command('clock_step', str(microseconds * 1000))
+
+    def acknowledge(self):
+        """The queue goes on after an error."""
+        self.writel(REGS + GERRORN, self.reg(GERROR))
+
+    def submit(self, *command):
+        """Queue one command and a CMD_SYNC; returns the error they caused."""
+        self.queue(command, (SYNC, 0))
         error = 0
         if (self.reg(GERROR) ^ self.reg(GERRORN)) & 1:
             error = self.reg(CMDQ_CONS) >> 24 & 0x7f
         else:
-            assert self.reg(CMDQ_CONS) == self.cmd_prod, 'command not consumed'
+            assert not self.left(), 'command not consumed'
         return error
 
     def invalidate(self, opcode, address=0, asid=ASID, vmid=VMID, leaf=1,

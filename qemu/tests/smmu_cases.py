@@ -7,8 +7,10 @@ import struct
 import tempfile
 
 from race import SharedMemory
-from smmu import (AF, ASID, BBM_ERRORS, C_BAD_CD, C_BAD_STE, CLASS_IN, CLASS_TT,
-                  DBM, F_ACCESS, F_BAD_ATS_TREQ, F_PERMISSION, F_TLB_CONFLICT,
+from smmu import (AF, ASID, BBM_ERRORS, C_BAD_CD, C_BAD_STE, CD_ERRORS, CERROR_ABT,
+                  CERROR_ATC_INV_SYNC, CERROR_ILL, CLASS_IN, CLASS_TT, FAIL_ABT,
+                  FAIL_ATC, FAIL_CMD, FAIL_ILL, FAIL_LOST, FAIL_SYNC_LOST,
+                  SECOND_REGS, SID, SYNC, TLBI_NSNH_ALL, DBM, F_ACCESS, F_BAD_ATS_TREQ, F_PERMISSION, F_TLB_CONFLICT,
                   F_TRANSLATION, F_WALK_EABT, IDR0, IDR3, NT, PAGE, RAM, Smmu,
                   Stage1, Stage2, TABLE, Tables, VMID)
 from suite import Suite, same
@@ -929,6 +931,217 @@ def ats_needs_permission_of_the_stream(kind):
         event = m.smmu.event()
         same('event', (event['type'], event['address']), (F_BAD_ATS_TREQ, m.iova))
         same('flags', m.flags(), m.none())
+
+
+# -- what completes late ---------------------------------------------------
+
+LATE = 1000     # microseconds
+
+
+class Late(Mapped):
+    def __init__(self, kind, props='', **kwargs):
+        super().__init__(kind, props=f'httu=2,x-late={LATE}{props}', **kwargs)
+
+    def sync(self):
+        """Two commands that wait: the second one takes as long again."""
+        self.smmu.queue((SYNC, 0))
+        same('left', self.smmu.left(), 1)
+        self.smmu.wait(LATE - 1)
+        same('left', self.smmu.left(), 1)
+        self.smmu.wait(1)
+        same('left', self.smmu.left(), 0)
+
+
+@case(*KINDS)
+def late_update(kind):
+    """What was recorded is there for software after a CMD_SYNC, and no sooner."""
+    with Late(kind) as m:
+        m.write()
+        m.expect_leaf('-')
+        m.smmu.wait(10 * LATE)
+        m.expect_leaf('-')
+        m.sync()
+        m.expect_leaf('AD')
+        if m.nested:
+            m.expect_under('AD')
+
+
+@case(*STAGES)
+def late_update_of_a_leaf_that_changed(kind):
+    """Unmapped meanwhile: nothing is written there. Mapped elsewhere: neither."""
+    for entry in (lambda old: 0, lambda old: old ^ 0x10000):
+        with Late(kind) as m:
+            m.write()
+            now = entry(m.smmu.readq(m.leaf))
+            m.smmu.writeq(m.leaf, now)
+            m.sync()
+            same('leaf', m.smmu.readq(m.leaf), now)
+
+
+@case(*STAGES)
+def late_invalidation(kind):
+    """Consumed is not done: until a CMD_SYNC is, what is cached serves writes."""
+    with Late(kind) as m:
+        m.write()
+        m.sync()
+        m.expect_leaf('AD')
+        m.clean()
+        m.smmu.queue((TLBI_NSNH_ALL, 0))
+        same('left', m.smmu.left(), 0)
+        m.smmu.wait(10 * LATE)
+        m.write()
+        m.smmu.queue((SYNC, 0))
+        m.write()
+        m.smmu.wait(LATE)
+        m.expect_leaf('A')
+        m.write()
+        m.sync()
+        m.expect_leaf('AD')
+
+
+@case(*STAGES)
+def late_device_tlb_invalidation(kind):
+    with Late(kind, ',ats=on', edu=',ats=on', ste={'eats': 1}) as m:
+        m.smmu.enable_ats()
+        m.write()
+        m.sync()
+        m.clean()
+        m.smmu.queue((TLBI_NSNH_ALL, 0), (0x40 | SID << 32, 52))
+        m.smmu.wait(10 * LATE)
+        m.write()
+        m.sync()
+        m.expect_leaf('A')
+        m.write()
+        m.sync()
+        m.expect_leaf('AD')
+
+
+@case(*STAGES)
+def late_configuration(kind):
+    with Late(kind, ste={'hd': kind == 's1'}, cd={'hd': False}) as m:
+        m.permission(s2=kind == 's2')
+        if kind == 's1':
+            m.smmu.set_cd(m.tables)
+        else:
+            m.smmu.set_ste(False, m.tables)
+        m.smmu.queue((0x04, 0x1f))      # CMD_CFGI_ALL
+        m.smmu.wait(10 * LATE)
+        m.permission(s2=kind == 's2')
+        m.sync()
+        m.write()
+
+
+# -- what fails ------------------------------------------------------------
+
+def failing(kind, **kwargs):
+    return Mapped(kind, props='httu=2,ats=on,x-fail=on', **kwargs)
+
+
+@case()
+def no_failures_unless_asked_for():
+    with Mapped('s1', props='httu=2') as m:
+        for offset in FAIL_ATC, FAIL_CMD:
+            m.smmu.writel(0x09050000 + offset, 0xffffffff)
+            same('register', m.smmu.reg(offset), 0)
+
+
+@case(*STAGES)
+def device_that_does_not_answer(kind):
+    with failing(kind, edu=',ats=on', ste={'eats': 1}) as m:
+        m.smmu.enable_ats()
+        m.cleaned()
+        m.smmu.writel(0x09050000 + FAIL_ATC, 1 << 31 | SID)
+        for _ in range(2):
+            same('error', m.smmu.flush_device(0, 52), CERROR_ATC_INV_SYNC)
+            same('stopped at the CMD_SYNC', m.smmu.left(), 1)
+            m.smmu.acknowledge()
+            same('left', m.smmu.left(), 0)
+        m.smmu.flush_all()
+        m.write()
+        m.expect_leaf('A')
+        m.smmu.writel(0x09050000 + FAIL_ATC, 1 << 31 | SID + 8)
+        same('error', m.smmu.flush_device(0, 52), 0)
+        m.write()
+        m.expect_leaf('AD')
+
+
+@case(*STAGES)
+def command_that_fails(kind):
+    for how, error, done in ((FAIL_ILL, CERROR_ILL, 'A'), (FAIL_ABT, CERROR_ABT, 'AD')):
+        with failing(kind) as m:
+            m.cleaned()
+            m.smmu.writel(0x09050000 + FAIL_CMD, how << 8 | TLBI_NSNH_ALL)
+            index = m.smmu.cmd_prod
+            same('error', m.smmu.submit(TLBI_NSNH_ALL, 0), error)
+            same('register', m.smmu.reg(FAIL_CMD), 0)
+            same('stopped at the command', m.smmu.left(), 2)
+            if how == FAIL_ILL:
+                m.smmu.write_quads(m.smmu.cmdq + 16 * index, SYNC, 0)
+            m.smmu.acknowledge()
+            same('left', m.smmu.left(), 0)
+            m.write()
+            m.expect_leaf(done)
+
+
+@case(*STAGES)
+def completion_that_is_lost(kind):
+    for how, command in (FAIL_LOST, TLBI_NSNH_ALL), (FAIL_SYNC_LOST, SYNC):
+        with failing(kind) as m:
+            m.smmu.writel(0x09050000 + FAIL_CMD, how << 8 | command)
+            m.smmu.queue((TLBI_NSNH_ALL, 0), (SYNC, 0))
+            same('left', m.smmu.left(), 1)
+            m.smmu.acknowledge()
+            same('left', m.smmu.left(), 1)
+            m.smmu.queue((SYNC, 0))
+            same('left', m.smmu.left(), 0)
+
+
+# -- more than one ---------------------------------------------------------
+
+SLOT = 5        # of another device
+
+
+def other_device(smmu):
+    """From now on, let @smmu's methods that do DMA be about that one."""
+    config, smmu.BAR = smmu.ECAM + (SLOT << 15), 0x10200000
+    smmu.writel(config + 0x10, smmu.BAR)
+    smmu.writel(config + 0x14, 0)
+    smmu.writel(config + 0x04, 0x6)
+
+
+OTHER = ('-device', f'edu,addr={SLOT},dma-delay-ms=0,dma_mask=0xffffffffffffffff')
+
+
+@case(('agree', True, True, 0), ('hd', True, False, 1), ('ha', False, False, 1))
+def descriptors_of_one_asid(ha, hd, errors):
+    """Those of another device differ, or do not."""
+    with Mapped('s1', args=OTHER) as m:
+        smmu, first = m.smmu, m.smmu.cd
+        m.read()
+        smmu.cd = smmu.alloc(0x1000)
+        smmu.set_cd(m.tables, ha=ha, hd=hd)
+        smmu.write_quads(smmu.strtab + (SLOT << 3) * 64,
+                         1 | 4 << 1 | 1 << 1 | smmu.cd, 0, VMID, 0)
+        other_device(smmu)
+        same('blocked', smmu.dma_read(m.iova) != 0, bool(errors))
+        same('errors', smmu.reg(CD_ERRORS) > 0, bool(errors))
+        smmu.cd = first
+
+
+@case()
+def second_smmu():
+    """It has the other device, and does not record."""
+    with Mapped('s1', props=f'httu=2,x-second-slots={1 << SLOT:#x}', args=OTHER) as m:
+        same('HTTU', m.smmu.reg(IDR0) >> 6 & 3, 2)
+        same('HTTU of the second', m.smmu.readl(SECOND_REGS + IDR0) >> 6 & 3, 0)
+        m.write()
+        m.expect_leaf('AD')
+        other_device(m.smmu)
+        m.smmu.writeq(m.phys, 0x5a5a)
+        same('translated', m.smmu.dma_write(m.iova) == 0 and
+             m.smmu.readq(m.phys) == 0, False)
+        same('not translated', m.smmu.dma_write(m.phys), 0)
+        same('data', m.smmu.readq(m.phys), 0)
 
 
 # -- capabilities ----------------------------------------------------------
