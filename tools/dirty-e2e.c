@@ -698,6 +698,23 @@ static void same_pages_two_devices(struct fixture *f)
 	}
 }
 
+/* The second device, which is there when tracking starts, only reads. */
+static void second_device_only_reads(struct fixture *f)
+{
+	open_space(f);
+	expect_rc("attach the second device", space_attach(&f->s, 1), 0);
+	start(f);
+	for (int i = 0; i < 3; i++) {
+		struct transfer t = {
+			.region = f->small, .iova = f->small->iova + i * SZ_4K, .len = 16,
+		};
+
+		scribble(f, 0);
+		expect_rc("DMA read", dma_read(&f->s, 1, &t), 0);
+		expect_all(f, "what the first wrote", 0);
+	}
+}
+
 static void detach_and_attach(struct fixture *f)
 {
 	open_started(f);
@@ -1019,6 +1036,7 @@ static const struct test tests[] = {
 	{ "unmap_and_remap", unmap_and_remap, 1 },
 	{ "second_device_records", second_device_records, 2 },
 	{ "same_pages_two_devices", same_pages_two_devices, 2 },
+	{ "second_device_only_reads", second_device_only_reads, 2 },
 	{ "detach_and_attach", detach_and_attach, 1 },
 	{ "move_between_hwpts", move_between_hwpts, 1 },
 	{ "moved_from_plain_domain", moved_from_plain_domain, 1 },
@@ -1120,7 +1138,8 @@ static int for_each(void (*run)(const struct test *test))
 	/* Hardware that differs or fails wants a machine of its own: only those who ask. */
 	const struct test *capable[] = {
 		tests, life_tests, limit_tests, opt.only ? unit_tests : NULL,
-		opt.only ? failing_tests : NULL, opt.only ? queue_tests : NULL, NULL
+		opt.only ? failing_tests : NULL, opt.only ? queue_tests : NULL,
+		opt.only ? smmu_tests : NULL, NULL
 	};
 	const struct test *incapable[] = { incapable_tests, incapable_life_tests, NULL };
 	int n = 0;

@@ -28,6 +28,8 @@ extern const struct test life_tests[], incapable_life_tests[];
 extern const struct test unit_tests[];
 /* e2e-failing.c: devices and IOMMUs that fail. */
 extern const struct test failing_tests[];
+/* e2e-smmu.c: an SMMUv3 whose commands fail. */
+extern const struct test smmu_tests[];
 
 /* e2e-queue.c: invalidations that fail in a queue that domains share. */
 extern const struct test queue_tests[];
