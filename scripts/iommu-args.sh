@@ -27,7 +27,7 @@ edu=edu,dma-delay-ms=0,dma_mask=0xffffffffffffffff${EDU_ARGS:+,$EDU_ARGS}
 unit() { printf '%s\n' -device "$model-iommu,$2,x-slots=$((1 << $1))" -device "$edu,addr=$1"; }
 model=$1
 case $1-${MIXED:-0}-${ALIAS:-0} in
-*-0-0 | intel-*-0 | amd-[01]-[01]) ;;
+*-0-0 | intel-*-0 | amd-[01]-[01] | arm-1-0) ;;
 *-1)	die "ALIAS=$ALIAS: only the AMD IOMMU is told of aliases" ;;
 *)	die "MIXED=$MIXED: no such units are emulated for $1" ;;
 esac
@@ -35,6 +35,7 @@ case ${MIXED:-0} in
 0)	;;
 1)	case $1 in
 	amd)	unit 6 "$iommu,x-had=off" ;;
+	arm)	printf '%s\n' -global "arm-smmuv3.x-second-slots=$((1 << 6))" -device "$edu,addr=6" ;;
 	*)	unit 6 "$iommu,x-slad=off,x-flad=off" ;;
 	esac ;;
 units)	unit 6 x-scalable-mode=off,x-caches=on

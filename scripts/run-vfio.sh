@@ -4,7 +4,8 @@
 # our tools, huge pages, and two DMA engines behind an IOMMU that tracks dirty pages.
 # KERNEL is ours, stock or debug; VENDOR=intel|amd|arm gives its architecture. VENDOR and
 # STAGE choose the IOMMU, IOMMU_ARGS (PROPERTY=VALUE,...) changes it, EDU_ARGS the DMA
-# engines; KERNEL_ARGS adds to the kernel's command line, GUEST_ARGS to guest.py's.
+# engines; SMP is the number of processors; KERNEL_ARGS adds to the kernel's command line,
+# GUEST_ARGS to guest.py's.
 . "$(dirname "$0")/lib.sh"
 
 [ $# -eq 3 ] || die "usage: run-vfio.sh ours|stock|debug LOG COMMAND"
@@ -35,4 +36,4 @@ export PROGRAMS='dirty-demo dirty-compare dirty-e2e dirty-lifecycle dirty-cost'
 # shellcheck disable=SC2086 # words
 exec "$repo/scripts/boot.sh" "$flavour" "$log" "$command" --memory 4G --timeout "${TIMEOUT:-900}" \
 	--append "vfio-pci.ids=1234:11e8 $gigantic hugepagesz=2M hugepages=128 ${KERNEL_ARGS:-}" \
-	${GUEST_ARGS:-} -- $args
+	${SMP:+--smp $SMP} ${GUEST_ARGS:-} -- $args
