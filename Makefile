@@ -8,12 +8,13 @@ compare:     ; @scripts/setup.sh demo && scripts/compare.sh
 cost:        ; @scripts/setup.sh demo && scripts/cost.sh
 mutants:     ; @scripts/setup.sh demo && scripts/mutants.sh $(ONLY)
 race:        ; @scripts/setup.sh demo && scripts/race.sh
+pages:       ; @scripts/setup.sh demo && scripts/pages.sh
 soak:        ; @scripts/setup.sh demo && scripts/soak.sh
 fresh:       ; @scripts/fresh.sh
 kernel-tree: ; @scripts/setup.sh demo && scripts/kernel-tree.sh
 clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 
-.PHONY: help demo test check compare cost mutants race soak fresh kernel-tree clean
+.PHONY: help demo test check compare cost mutants race pages soak fresh kernel-tree clean
 
 #? IOMMU dirty tracking, an overlay on Linux 6.12. On Debian 12 or 13, x86_64:
 #?
@@ -24,6 +25,7 @@ clean:       ; rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/iommu-dirty"
 #?   make cost         what map, unmap and attach cost beside the stock kernel's, tracking off
 #?   make mutants      break the code on purpose: a test must notice each time
 #?   make race         calls that overlap, on two CPUs, on a kernel that finds data races
+#?   make pages        the demo behind an SMMUv3, kernels with pages of 16 and of 64 KiB
 #?   make soak         random operations with ever new seeds, for an hour
 #?   make fresh        demo and test as a newcomer has them, in a new root folder of SUITE
 #?   make kernel-tree  a plain kernel tree with the changes, to read, diff and build

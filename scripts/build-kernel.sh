@@ -12,6 +12,7 @@
 #   um-off     User-mode Linux, overlaid, CONFIG_IOMMU_DIRTY=n
 #   stock-um   User-mode Linux, the pristine tree
 #   stock-arm64, arm64, arm64-off, arm64-debug  the same for arm64 (cross)
+#   arm64-16k, arm64-64k  arm64 with pages of 16 KiB and of 64 KiB
 # TREE=DIR and OUT=DIR name another source tree and build directory.
 #
 # The build directory is "out" in a tree of the flavour's own, so that every path that the
@@ -35,6 +36,7 @@ stock-arm64) frags='guest arm64'			arch=$arm64	steps=1200 secs=240 ;;
 arm64)       frags='guest arm64 dirty'			arch=$arm64	steps=1200 secs=240 ;;
 arm64-off)   frags='guest arm64'			arch=$arm64	steps=1200 secs=240 ;;
 arm64-debug) frags='guest arm64 debug dirty kunit'	arch=$arm64	steps=1300 secs=600 ;;
+arm64-16k | arm64-64k) frags="guest arm64 $flavour dirty" arch=$arm64	steps=1200 secs=240 ;;
 *) die "no flavour '$flavour'" ;;
 esac
 case $flavour in	# flavours whose objects are mostly the same

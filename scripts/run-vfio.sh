@@ -4,8 +4,8 @@
 # our tools, huge pages, and two DMA engines behind an IOMMU that tracks dirty pages.
 # KERNEL is ours, stock or debug; VENDOR=intel|amd|arm gives its architecture. VENDOR and
 # STAGE choose the IOMMU, IOMMU_ARGS (PROPERTY=VALUE,...) changes it, EDU_ARGS the DMA
-# engines; SMP is the number of processors; KERNEL_ARGS adds to the kernel's command line,
-# GUEST_ARGS to guest.py's.
+# engines; SMP is the number of processors; PAGES=16k|64k takes a kernel of such pages (arm,
+# ours); KERNEL_ARGS adds to the kernel's command line, GUEST_ARGS to guest.py's.
 . "$(dirname "$0")/lib.sh"
 
 [ $# -eq 3 ] || die "usage: run-vfio.sh ours|stock|debug LOG COMMAND"
@@ -21,8 +21,16 @@ intel-* | amd-* | arm-*) die "no kernel '$1': choose ours, stock or debug" ;;
 *) die "VENDOR=$vendor: choose intel, amd or arm" ;;
 esac
 log=$2 command=$3
+# Large leaves are made of huge pages: 2 MiB, which there are with pages of any size, and
 gigantic='hugepagesz=1G hugepages=1'
-if [ "$vendor" = arm ]; then	# see scripts/config/arm64.config
+case ${PAGES:-4k}-$flavour in
+4k-*)	;;
+16k-arm64) flavour=arm64-16k gigantic='hugepagesz=32M hugepages=4' ;;
+64k-arm64) flavour=arm64-64k gigantic='hugepagesz=512M hugepages=1' ;;
+*)	die "PAGES=$PAGES: choose 16k or 64k, with VENDOR=arm and our kernel" ;;
+esac
+if [ "$flavour" = arm64 ] || [ "$flavour" = arm64-debug ] || [ "$flavour" = stock-arm64 ]; then
+	# See scripts/config/arm64.config.
 	gigantic=
 	command="pages=/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages
 		echo 1 >\$pages

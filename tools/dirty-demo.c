@@ -104,15 +104,32 @@ static const struct argp argp = {
 /* A few hundred MiB with leaves of every size, and a gigabyte more if there is one. */
 static void map_memory(struct space *s)
 {
-	static const struct region_spec specs[] = {
+	static const struct region_spec of_4k[] = {
 		{ "4K", SZ_4K * 0x10001, SZ_2M * 16, SZ_2M, 0, false },
 		{ "64K", SZ_4K * 0x18010, SZ_2M * 4, SZ_2M, 0, false },
 		{ "2M", SZ_1G * 5, SZ_2M * 64, SZ_2M, 0, false },
 		{ "1G", SZ_1G * 2, SZ_1G, SZ_1G, 0, false },
 		{ "r/o", SZ_1G * 8 + SZ_4K, SZ_2M, SZ_2M, 0, true },
+	}, of_16k[] = {
+		{ "16K", SZ_4K * 0x10004, SZ_2M * 16, SZ_2M, 0, false },
+		{ "32M", SZ_1G * 5, SZ_32M * 4, SZ_32M, 0, false },
+		{ "r/o", SZ_1G * 8 + SZ_16K, SZ_2M, SZ_2M, 0, true },
+	}, of_64k[] = {
+		{ "64K", SZ_4K * 0x10010, SZ_2M * 16, SZ_2M, 0, false },
+		{ "512M", SZ_1G * 5, SZ_512M, SZ_512M, 0, false },
+		{ "r/o", SZ_1G * 8 + SZ_64K, SZ_2M, SZ_2M, 0, true },
 	};
+	const struct region_spec *specs = of_4k;
+	unsigned int n = ARRAY_SIZE(of_4k);
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(specs); i++) {
+	if (layout_smallest(&s->layout) == SZ_16K) {
+		specs = of_16k;
+		n = ARRAY_SIZE(of_16k);
+	} else if (layout_smallest(&s->layout) == SZ_64K) {
+		specs = of_64k;
+		n = ARRAY_SIZE(of_64k);
+	}
+	for (unsigned int i = 0; i < n; i++) {
 		/* Without leaves of 64 KiB that region would be one more of 4 KiB. */
 		if (!strcmp(specs[i].name, "64K") && !(s->layout.leaf_sizes & SZ_64K))
 			continue;
@@ -120,7 +137,7 @@ static void map_memory(struct space *s)
 			continue;
 		if (specs[i].chunk != SZ_1G)
 			err(EXIT_SETUP,
-			    "no memory: 83 huge pages of 2 MiB are needed (hugepages=)");
+			    "no memory: huge pages are needed (83 of 2 MiB with leaves of 4 KiB)");
 		printf("no huge page of 1 GiB: going without (hugepagesz=1G hugepages=1)\n");
 	}
 	need(space_map(s), "mapping memory");
@@ -241,7 +258,7 @@ int main(int argc, char **argv)
 	map.in_place = o.in_place;
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 
-	rig_open(&rig, 1, o.stage ? o.stage : 2);
+	rig_open_any_pages(&rig, 1, o.stage ? o.stage : 2);
 	need(space_open(&s, &rig, o.plain ? 0 : IOMMU_HWPT_ALLOC_DIRTY_TRACKING),
 	     "allocating a HWPT %s DIRTY_TRACKING", o.plain ? "without" : "with");
 	need(space_attach(&s, 0), "%s: cannot attach", rig.dev[0].name);

@@ -4,24 +4,26 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "guarded.h"
 
-#define PAGE 4096UL
 /* Ones and zeros, so that bits set and bits cleared are both seen. */
 #define FENCE 0x5a
 
 int guarded_alloc(struct guarded *g, size_t bytes, size_t slack)
 {
+	size_t page = getpagesize();
+
 	g->bytes = bytes;
 	/* At least a page of fence in front. */
-	g->open_len = (bytes + slack + 2 * PAGE - 1) & ~(PAGE - 1);
-	g->map_len = g->open_len + 2 * PAGE;
+	g->open_len = (bytes + slack + 2 * page - 1) & ~(page - 1);
+	g->map_len = g->open_len + 2 * page;
 	g->map = mmap(NULL, g->map_len, PROT_NONE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (g->map == MAP_FAILED)
 		return -errno;
-	g->open = (__u8 *)g->map + PAGE;
+	g->open = (__u8 *)g->map + page;
 	if (mprotect(g->open, g->open_len, PROT_READ | PROT_WRITE)) {
 		int rc = -errno;
 

@@ -65,7 +65,7 @@ struct region *layout_add(struct layout *l, const struct region_spec *spec)
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_HUGETLB;
 	void *mem;
 
-	flags |= spec->chunk == SZ_1G ? MAP_HUGE_1GB : MAP_HUGE_2MB;
+	flags |= __builtin_ctzll(spec->chunk) << MAP_HUGE_SHIFT;
 	mem = mmap(NULL, mem_len, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (mem == MAP_FAILED)
 		return NULL;

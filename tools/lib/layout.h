@@ -2,7 +2,7 @@
 /*
  * What is mapped where, and with which leaves, by construction.
  *
- * Memory is 2 MiB or 1 GiB huge pages, each mapped by a call of its own, so a
+ * Memory is huge pages, of 2 MiB or 1 GiB for example, each mapped by a call of its own, so a
  * leaf never spans two of them; and physical addresses are aligned like the huge
  * page. A leaf is then the largest one that the hardware has and that fits the
  * alignment which IOVA and physical address have in common: an IOVA that is off
@@ -17,8 +17,11 @@
 #include "compiler.h"
 
 #define SZ_4K	BIT_ULL(12)
+#define SZ_16K	BIT_ULL(14)
 #define SZ_64K	BIT_ULL(16)
 #define SZ_2M	BIT_ULL(21)
+#define SZ_32M	BIT_ULL(25)
+#define SZ_512M	BIT_ULL(29)
 #define SZ_1G	BIT_ULL(30)
 
 #define LAYOUT_REGIONS 8
@@ -41,6 +44,12 @@ struct layout {
 	__u64 pages;
 	__u64 leaf_sizes;	/* what the hardware has, one bit each */
 };
+
+/* The smallest leaf that the hardware has. */
+static inline __u64 layout_smallest(const struct layout *l)
+{
+	return l->leaf_sizes & -l->leaf_sizes;
+}
 
 /* How to map a region; mem_len of 0 means len. */
 struct region_spec {

@@ -17,8 +17,17 @@
 /* AMD v1: every power of two of address bits 51:12 but 512 GiB, which some get wrong. */
 #define AMD_LEAF_SIZES	((BIT_ULL(52) - SZ_4K) & ~BIT_ULL(39))
 
-/* Both stages of SMMUv3, with the 4 KiB granule that a kernel of such pages takes. */
-#define SMMU_LEAF_SIZES	(SZ_4K | SZ_2M | SZ_1G)
+/* Both stages of SMMUv3: its driver takes the granule that is the kernel's page. */
+static __u64 smmu_leaf_sizes(void)
+{
+	switch (getpagesize()) {
+	case SZ_64K:
+		return SZ_64K | SZ_512M;
+	case SZ_16K:
+		return SZ_16K | SZ_32M;
+	}
+	return SZ_4K | SZ_2M | SZ_1G;
+}
 
 static __u64 leaf_sizes(const char *device, const struct hw_info *hw, int stage)
 {
@@ -28,7 +37,7 @@ static __u64 leaf_sizes(const char *device, const struct hw_info *hw, int stage)
 	if (!pci_iommu(device, &iommu))
 		errx(EXIT_SETUP, "%s is not behind an IOMMU", device);
 	if (!strncmp(iommu.name, "smmu3.", 6))
-		return SMMU_LEAF_SIZES;
+		return smmu_leaf_sizes();
 	if (!strncmp(iommu.name, "ivhd", 4))
 		return AMD_LEAF_SIZES;
 	if (!hw->vtd)
@@ -41,17 +50,13 @@ static __u64 leaf_sizes(const char *device, const struct hw_info *hw, int stage)
 	return sizes;
 }
 
-void rig_open(struct rig *rig, int min, int stage)
+void rig_open_any_pages(struct rig *rig, int min, int stage)
 {
 	struct pci_name names[RIG_DEVICES];
 	struct iommu_dirty_query query;
 	const char *step;
 
 	rig->stage = stage;
-	/* Regions, bitmaps and their fences are made of them. */
-	if (getpagesize() != SZ_4K)
-		errx(EXIT_SETUP, "this kernel has pages of %d bytes, not of 4096",
-		     getpagesize());
 	rig->devices = pci_find(EDU_VENDOR, EDU_DEVICE, names, RIG_DEVICES);
 	if (rig->devices < min)
 		errx(EXIT_SETUP, "%d edu devices found, %d needed (QEMU: -device edu)",
@@ -68,6 +73,14 @@ void rig_open(struct rig *rig, int min, int stage)
 	rig->leaf_sizes = leaf_sizes(names[0].name, &rig->hw, stage);
 	/* There is no HWPT 0xffffffff: any other answer shows the command exists. */
 	rig->has_query = hwpt_query(rig->iommufd, ~0U, &query) != -ENOTTY;
+}
+
+void rig_open(struct rig *rig, int min, int stage)
+{
+	if (getpagesize() != SZ_4K)
+		errx(EXIT_SETUP, "this kernel has pages of %d bytes, not of 4096",
+		     getpagesize());
+	rig_open_any_pages(rig, min, stage);
 }
 
 int rig_untrackable(const struct rig *rig)

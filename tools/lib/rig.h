@@ -28,6 +28,8 @@ struct rig {
  * expects: the leaf sizes that the hardware has depend on it.
  */
 void rig_open(struct rig *rig, int min, int stage);
+/* The same where the kernel's pages need not be of 4 KiB, and so the leaves. */
+void rig_open_any_pages(struct rig *rig, int min, int stage);
 void rig_close(struct rig *rig);
 
 /* A device whose IOMMU does not record, where the first one's does; -1 if none. */

@@ -137,7 +137,8 @@ static int read_random(struct rounds *rs)
 /* Cut a region at random and read the pieces in random order. */
 static int check_pieces(struct rounds *rs, const struct region *r, struct tally *t)
 {
-	__u64 unit = rs->whole_leaves || rng_below(&rs->rng, 2) ? r->leaf : SZ_4K;
+	__u64 unit = rs->whole_leaves || rng_below(&rs->rng, 2) ?
+		     r->leaf : layout_smallest(&rs->s->layout);
 	__u64 cut[PIECES + 1] = {}, units = r->len / unit;
 	int order[PIECES], pieces = 0, rc = 0;
 
