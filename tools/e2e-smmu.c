@@ -68,7 +68,8 @@ static void fail_once(struct fixture *f, enum smmu_command command, enum smmu_fa
 	open_with(f, DIRTY_FLAG);
 	start(f);
 	for (int i = 0; i < 2; i++) {
-		poke_both(f);
+		/* In the last region that is read: no later command makes up for it. */
+		poke(f, 0, f->large->iova + SZ_4K * 7);
 		smmu_fail(&smmu, command, fault);
 		expect_unharmed(f, what);
 		expect(smmu_failed(&smmu), "%s: it did not happen", what);
