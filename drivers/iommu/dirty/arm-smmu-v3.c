@@ -283,28 +283,20 @@ void iommu_dirty_arm_attach_begin(struct arm_smmu_master *master,
 	attaching.domain = domain;
 }
 
-static struct iommu_dirty_arm_doubts *doubts_of(struct iommu_domain *domain)
-{
-	return domain && arm_claims(domain) ? &to_smmu_domain(domain)->doubts :
-					      NULL;
-}
-
 /**
  * iommu_dirty_arm_attach_end() - they have changed
  * @master: device
  * @old: what it was attached to; NULL for nothing
  *
  * The SMMU may still have the old configuration, and the device translations of the
- * old table, if a command failed. No invalidation of the old domain's reaches the
- * device any more.
+ * old table, if a command failed: what is written is then not where it is looked for.
  *
  * Context: process; arm_smmu_asid_lock held.
  */
 void iommu_dirty_arm_attach_end(struct arm_smmu_master *master,
 				struct iommu_domain *old)
 {
-	struct iommu_dirty_arm_doubts *now = doubts_of(attaching.domain);
-	struct iommu_dirty_arm_doubts *then = doubts_of(old);
+	bool failed = false;
 	u64 n, end;
 
 	lockdep_assert_held(&arm_smmu_asid_lock);
@@ -313,26 +305,26 @@ void iommu_dirty_arm_attach_end(struct arm_smmu_master *master,
 	for (n = attaching.since; n < end; n++) {
 		struct iommu_dirty_arm_failure f = noted(master->smmu, n);
 
-		if (f.about != IOMMU_DIRTY_ARM_ALL &&
-		    (f.about != IOMMU_DIRTY_ARM_STREAM ||
-		     !has_stream(master, f.id)))
-			continue;
-		if (now)
-			now->attached = true;
-		if (then)
-			then->left = true;
+		failed |= f.about == IOMMU_DIRTY_ARM_ALL ||
+			  (f.about == IOMMU_DIRTY_ARM_STREAM &&
+			   has_stream(master, f.id));
+	}
+	if (!failed)
+		return;
+	if (attaching.domain && arm_claims(attaching.domain))
+		iommu_dirty_flush_failed(attaching.domain);
+	if (old && arm_claims(old)) {
+		WRITE_ONCE(to_smmu_domain(old)->haunted, true);
+		iommu_dirty_flush_failed(old);
 	}
 }
 
 /* What is recorded is visible when a CMD_SYNC has completed, on any queue */
 static int arm_sync(struct iommu_domain *domain)
 {
-	struct arm_smmu_domain *smmu_domain = to_smmu_domain(domain);
-	struct arm_smmu_device *smmu = smmu_domain->smmu;
+	struct arm_smmu_device *smmu = to_smmu_domain(domain)->smmu;
 	int i, ret = -EIO;
 
-	if (smmu_domain->doubts.attached || smmu_domain->doubts.left)
-		return -EIO;
 	for (i = 0; i < TRIES && ret; i++)
 		ret = arm_smmu_cmdq_issue_cmdlist(smmu, &smmu->cmdq, NULL, 0,
 						  true);
@@ -375,7 +367,9 @@ static int renew_configuration(struct arm_smmu_domain *smmu_domain)
 
 /*
  * Recording goes on with the first attach, see above: nothing is left to switch, only
- * to make certain. What was written before the start must not turn up after it.
+ * to make certain. What was written before the start must not turn up after it. A device
+ * that may have left with translations of the table goes on writing, and no invalidation
+ * of the domain's reaches it: such a domain is haunted, and is not tracked any more.
  */
 static int arm_set_feature(struct iommu_domain *domain,
 			   enum iommu_dirty_feature feature, bool value)
@@ -387,12 +381,11 @@ static int arm_set_feature(struct iommu_domain *domain,
 		return -EOPNOTSUPP;
 	if (!value)
 		return 0;
+	if (READ_ONCE(smmu_domain->haunted))
+		return -EIO;
 	for (i = 0; i < TRIES && ret; i++)
 		ret = renew_configuration(smmu_domain);
-	if (ret)
-		return ret;
-	smmu_domain->doubts.attached = false;
-	return arm_sync(domain);
+	return ret ?: arm_sync(domain);
 }
 
 static unsigned int granule_shift(unsigned int tg)

@@ -54,18 +54,6 @@ struct iommu_dirty_arm_failures {
 	struct iommu_dirty_arm_failure last[IOMMU_DIRTY_ARM_FAILURES];
 };
 
-/**
- * struct iommu_dirty_arm_doubts - what is not known of a domain's hardware
- * @attached: whether it has the configuration of each device that is attached
- * @left: whether it has forgotten the table for each device that was
- *
- * Written with arm_smmu_asid_lock held, or the domain's attach lock for write.
- */
-struct iommu_dirty_arm_doubts {
-	bool attached;
-	bool left;
-};
-
 /*
  * STE, third quadword (SMMUv3 specification, IHI 0070, "Stream Table Entry"):
  * hardware updates the Access flag and dirty state of stage 2.
