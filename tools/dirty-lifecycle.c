@@ -38,7 +38,7 @@ struct story {
 	bool kept;
 	struct iommu_dirty_query before;
 	struct iommu_dirty_can_attach forecast;
-	char forecast[32];
+	char forecast_text[32];
 	struct tally t;
 };
 
@@ -83,13 +83,13 @@ static void begin(struct story *st, const char *what)
 	st->what = what;
 	st->kept = true;
 	st->before = ask(st);
-	st->forecast[0] = 0;
+	st->forecast_text[0] = 0;
 	memset(&st->t, 0, sizeof(st->t));
 }
 
 static void row(struct story *st, __u64 signals, const struct iommu_dirty_query *q)
 {
-	printf("%2u %-42s %-19s %3llu ", ++st->steps, st->what, st->forecast, signals);
+	printf("%2u %-42s %-19s %3llu ", ++st->steps, st->what, st->forecast_text, signals);
 	if (q)
 		printf("%-9s %-6s %-3s %u %4llu", mode_name(q->out_mode),
 		       reason_name(q->out_reason),
@@ -164,8 +164,8 @@ static void ask_forecast(struct story *st, int dev)
 	struct iommu_dirty_query q;
 
 	need(hwpt_can_attach(st->rig.iommufd, st->s.hwpt, st->rig.dev[dev].dev_id,
-			     &st->would), "IOMMU_DIRTY_CAN_ATTACH");
-	snprintf(st->forecast, sizeof(st->forecast), "%s, %s",
+			     &st->forecast), "IOMMU_DIRTY_CAN_ATTACH");
+	snprintf(st->forecast_text, sizeof(st->forecast_text), "%s, %s",
 		 verdict_name(st->forecast.out_verdict), mode_name(st->forecast.out_mode));
 	q = ask(st);
 	require(st, q.out_seq == st->before.out_seq, "the forecast changed something");

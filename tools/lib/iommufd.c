@@ -193,7 +193,7 @@ int hwpt_set_policy(int fd, __u32 hwpt, __u32 policy)
 int hwpt_can_attach(int fd, __u32 hwpt, __u32 dev_id,
 		    struct iommu_dirty_can_attach *forecast)
 {
-	memset(would, 0, sizeof(*forecast));
+	memset(forecast, 0, sizeof(*forecast));
 	forecast->size = sizeof(*forecast);
 	forecast->dev_id = dev_id;
 	forecast->hwpt_id = hwpt;
