@@ -171,7 +171,7 @@ static void open_neighbour(struct fixture *f, struct neighbour *n)
 	expect_rc("map", space_map(&n->s), 0);
 }
 
-#define NEIGHBOUR_TURNS 20
+#define NEIGHBOUR_TURNS 200
 #define NEIGHBOUR_SECONDS 60
 
 /*
@@ -204,7 +204,8 @@ static void smmu_neighbour_dies(struct fixture *f)
 	need(-pthread_create(&n.thread, NULL, map_and_unmap, &n), "thread");
 	begin = now();
 	while (now() < begin + NEIGHBOUR_SECONDS &&
-	       (__atomic_load_n(&n.turns, __ATOMIC_ACQUIRE) < NEIGHBOUR_TURNS || reads < 20)) {
+	       (__atomic_load_n(&n.turns, __ATOMIC_ACQUIRE) < NEIGHBOUR_TURNS ||
+		reads < NEIGHBOUR_TURNS)) {
 		scribble(f, 0);
 		poke_both(f);
 		expect_all(f, "while the other fails", 0);
