@@ -32,9 +32,18 @@ static void open_neighbour(struct fixture *f, struct fixture *b)
 	start(b);
 }
 
-static void open_both(struct fixture *f, struct fixture *b)
+static void need_queue(struct fixture *f)
 {
+	if (!f->rig.hw.vtd)
+		skip("the IOMMU has no such queue");
+}
+
+static void open_both(struct fixture *f, struct fixture *b, enum edu_fail how)
+{
+	need_queue(f);
 	open_with(f, DIRTY_FLAG);
+	if (how != EDU_FAIL_REJECT && !(query(f).out_caps & IOMMU_DIRTY_CAP_ATS_DIRTY))
+		skip("the device has no TLB of its own");
 	start(f);
 	open_neighbour(f, b);
 }
@@ -100,7 +109,7 @@ static void one_dies(struct fixture *f, enum edu_fail how, unsigned int count, b
 	struct tally t = {};
 	int rc;
 
-	open_both(f, &b);
+	open_both(f, &b, how);
 	rc = read_failing(f, how, count, gone);
 	if (!rc) {
 		/* What it comes to if nobody knows. */
@@ -143,7 +152,7 @@ static void one_stumbles(struct fixture *f, enum edu_fail how)
 {
 	struct fixture b = {};
 
-	open_both(f, &b);
+	open_both(f, &b, how);
 	for (int i = 0; i < 4; i++) {
 		expect_rc("read", read_failing(f, how, 1, false), 0);
 		poke(f, VICTIM, f->small->iova);
@@ -190,7 +199,7 @@ static void while_neighbour_reads(struct fixture *f, enum edu_fail how, unsigned
 	struct fixture b = {};
 	struct busy busy = { .b = &b };
 
-	open_both(f, &b);
+	open_both(f, &b, how);
 	need(-pthread_create(&busy.thread, NULL, keep_reading, &busy), "a thread");
 	for (int i = 0; i < 12; i++) {
 		int rc;
@@ -239,6 +248,7 @@ static void fail_start_switch(struct fixture *f)
 {
 	struct fixture b = {};
 
+	need_queue(f);
 	expect_rc("allocate a HWPT", space_open(&f->s, &f->rig, DIRTY_FLAG), 0);
 	expect_rc("attach", space_attach(&f->s, VICTIM), 0);
 	if (query(f).out_stage == 1)
@@ -265,6 +275,7 @@ static void fail_start_flush(struct fixture *f)
 {
 	struct fixture b = {};
 
+	need_queue(f);
 	open_with(f, DIRTY_FLAG);
 	open_neighbour(f, &b);
 	poke(f, VICTIM, f->small->iova);
@@ -282,6 +293,7 @@ static void fail_unmap(struct fixture *f)
 	struct fixture b = {};
 	struct region *r;
 
+	need_queue(f);
 	open_with(f, DIRTY_FLAG);
 	r = add_late(f, "late", SZ_1G * 3 + SZ_4K, SZ_2M, false);
 	map(f, r);
@@ -305,7 +317,7 @@ static void fail_detach(struct fixture *f)
 {
 	struct fixture b = {};
 
-	open_both(f, &b);
+	open_both(f, &b, EDU_FAIL_REJECT);
 	poke(f, VICTIM, f->small->iova);
 	expect_all(f, "before", 0);
 	fail(f, EDU_FAIL_REJECT, EDU_FAIL_ALL, false);
