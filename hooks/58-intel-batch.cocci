@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What came of a domain's batch of invalidations is not forgotten.
 // Target: drivers/iommu/intel/cache.c
-// Adds: 6
+// Adds: 4
 // Removes: 2
 
 @ includes @
@@ -20,17 +20,25 @@ identifier domain;
  ...
  }
 
-@@
+@ submit @
 identifier iommu, batch;
 @@
  qi_batch_flush_descs(struct intel_iommu *iommu, struct qi_batch *batch)
  {
-+int ret;
-+
- if (!iommu || !batch->index)
- 	return;
+ ...
 -qi_submit_sync(iommu, batch->descs, batch->index, 0);
-+ret = qi_submit_sync(iommu, batch->descs, batch->index, 0);
++iommu_dirty_intel_submit_batch(iommu, batch);
+ ...
+ }
+
+// By itself: with the line before, one version of spatch takes the comment between
+// them away, and another does not.
+@ empty @
+identifier iommu, batch;
+@@
+ qi_batch_flush_descs(struct intel_iommu *iommu, struct qi_batch *batch)
+ {
+ ...
 -memset(batch, 0, sizeof(*batch));
-+iommu_dirty_intel_batch_over(batch, ret);
++iommu_dirty_intel_empty_batch(batch);
  }

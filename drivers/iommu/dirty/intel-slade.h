@@ -44,20 +44,26 @@ static inline void iommu_dirty_intel_batch_of(struct dmar_domain *dmar)
 }
 
 /**
- * iommu_dirty_intel_batch_over() - empty a batch that was submitted
+ * iommu_dirty_intel_submit_batch() - submit a batch, and note what came of it
+ * @iommu: unit
  * @batch: a domain's
- * @err: what came of it
  *
  * Context: the domain's cache_lock is held.
  */
-static inline void iommu_dirty_intel_batch_over(struct qi_batch *batch, int err)
+static inline void
+iommu_dirty_intel_submit_batch(struct intel_iommu *iommu,
+			       struct qi_batch *batch)
 {
-	memset(batch, 0, offsetof(struct qi_batch, domain));
-	if (!err)
+	if (!qi_submit_sync(iommu, batch->descs, batch->index, 0))
 		return;
 	WRITE_ONCE(batch->failures, batch->failures + 1);
 	if (iommu_dirty_owns(batch->domain))
 		iommu_dirty_flush_failed(batch->domain);
+}
+
+static inline void iommu_dirty_intel_empty_batch(struct qi_batch *batch)
+{
+	memset(batch, 0, offsetof(struct qi_batch, domain));
 }
 #else
 static inline void iommu_dirty_intel_torn_down(struct dmar_domain *dmar,
@@ -70,10 +76,11 @@ static inline void iommu_dirty_intel_batch_of(struct dmar_domain *dmar)
 {
 }
 
-static inline void iommu_dirty_intel_batch_over(struct qi_batch *batch, int err)
-{
-	memset(batch, 0, sizeof(*batch));
-}
+#define iommu_dirty_intel_submit_batch(iommu, batch)                     \
+	qi_submit_sync(iommu, (batch)->descs, (batch)->index, 0)
+
+#define iommu_dirty_intel_empty_batch(batch)                             \
+	memset(batch, 0, sizeof(*(batch)))
 
 static inline bool iommu_dirty_intel_first_stage(struct device *dev, u32 flags)
 {
