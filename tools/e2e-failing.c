@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "describe.h"
 #include "dma.h"
@@ -186,6 +187,23 @@ static void device_dies_before_start(struct fixture *f)
 	expect_converges(f, 0, "answering again");
 }
 
+/* Nothing is mapped: nothing has to be flushed but the switch itself. */
+static void device_dies_before_empty_start(struct fixture *f)
+{
+	edu_misbehave(&f->rig.edu[0], 0);
+	expect_rc("allocate a HWPT", space_open(&f->s, &f->rig, DIRTY_FLAG), 0);
+	expect_rc("attach", space_attach(&f->s, 0), 0);
+	need_device_tlb(f);
+	edu_misbehave(&f->rig.edu[0], EDU_MUTE);
+	expect_rc("start", hwpt_set_dirty(f->rig.iommufd, f->s.hwpt, true), -EIO);
+	expect_mode(f, "not started", IOMMU_DIRTY_MODE_OFF, IOMMU_DIRTY_REASON_NONE);
+	edu_misbehave(&f->rig.edu[0], 0);
+	/* What it was asked for when the switch was put back is given up by then. */
+	sleep(3);
+	expect_rc("start", hwpt_set_dirty(f->rig.iommufd, f->s.hwpt, true), 0);
+	expect_still_exact(f, "answering again");
+}
+
 /* Attached while tracking is on: it may not record yet. */
 static void device_dies_before_attach(struct fixture *f)
 {
@@ -249,6 +267,7 @@ const struct test failing_tests[] = {
 	{ "failing_device_in_flush", device_dies_in_flush, 2 },
 	{ "failing_device_before_unmap", device_dies_before_unmap, 2 },
 	{ "failing_device_before_start", device_dies_before_start, 2 },
+	{ "failing_device_before_empty_start", device_dies_before_empty_start, 2 },
 	{ "failing_device_before_attach", device_dies_before_attach, 2 },
 	{ "failing_wait_is_lost", wait_is_lost, 2 },
 	{ "stopped_iommu", iommu_stops, 2 },
