@@ -4,6 +4,7 @@
 // Target: drivers/iommu/iommu.c
 // Adds: 14
 // Removes: 10
+// Early: 12 9
 
 @ includes @
 @@
@@ -28,6 +29,13 @@ expression domain, dev, pasid, old;
 @@
 -domain->ops->set_dev_pasid(domain, dev, pasid, old)
 +iommu_dirty_set_dev_pasid(domain, dev, pasid, old)
+
+// Up to 6.12.38 or later a PASID that has a domain gets no other one.
+@ set_pasid_early @
+expression domain, dev, pasid;
+@@
+-domain->ops->set_dev_pasid(domain, dev, pasid)
++iommu_dirty_set_dev_pasid(domain, dev, pasid, NULL)
 
 @ remove_pasid @
 expression E, dev, pasid, domain;

@@ -13,6 +13,7 @@
 #   // Target: FILE...    the files it runs on; each must change
 #   // Adds: N            lines added over all targets, exactly
 #   // Removes: M         lines removed, exactly (none if not given)
+#   // Early: N M          the same for an early 6.12.y, if it differs there
 #   // Options: OPT...    extra options for spatch (none if not given)
 . "$(dirname "$0")/lib.sh"
 
@@ -77,6 +78,8 @@ apply_cocci() {
 		cat "$stage/diff" >>"$stage/diff.${name##*/}"
 		cp "$key" "$new/$f"
 	done
+	early=$(header Early)
+	[ "$early" != "$plus $minus" ] || return 0
 	if [ "$plus" -ne "$adds" ] || [ "$minus" -ne "${removes:-0}" ]; then
 		cat "$stage/diff.${name##*/}" >&2
 		die "$name: adds $plus and removes $minus lines in $targets, expected $adds and ${removes:-0}"

@@ -301,6 +301,30 @@ enum iommu_dirty_events {
 	IOMMU_DIRTY_EVENT_GONE = BIT(5),
 };
 
+/*
+ * The type of a driver's ->set_dev_pasid: early 6.12.y does not tell it which domain
+ * the PASID had, because it cannot have had one. Declared for their types.
+ */
+int __iommu_dirty_pasid_early(struct iommu_domain *domain, struct device *dev,
+			      ioasid_t pasid);
+int __iommu_dirty_pasid_late(struct iommu_domain *domain, struct device *dev,
+			     ioasid_t pasid, struct iommu_domain *old);
+
+#define iommu_dirty_call_set_dev_pasid(domain, dev, pasid, old)          \
+({                                                                       \
+	struct iommu_domain *__domain = (domain);                        \
+	struct device *__dev = (dev);                                    \
+	ioasid_t __pasid = (pasid);                                      \
+	typeof(__domain->ops->set_dev_pasid) __call =                    \
+		__domain->ops->set_dev_pasid;                            \
+	__builtin_choose_expr(                                           \
+		__same_type(*__call, __iommu_dirty_pasid_early),         \
+		((typeof(__iommu_dirty_pasid_early) *)(void *)__call)    \
+			(__domain, __dev, __pasid),                      \
+		((typeof(__iommu_dirty_pasid_late) *)(void *)__call)     \
+			(__domain, __dev, __pasid, old));                \
+})
+
 #ifdef CONFIG_IOMMU_DIRTY
 
 int iommu_dirty_register(const struct iommu_dirty_backend *backend);
@@ -376,7 +400,7 @@ static inline int iommu_dirty_set_dev_pasid(struct iommu_domain *domain,
 					    struct iommu_domain *old)
 {
 	if (!iommu_dirty_trackable(domain) && !(old && old->dirty))
-		return domain->ops->set_dev_pasid(domain, dev, pasid, old);
+		return iommu_dirty_call_set_dev_pasid(domain, dev, pasid, old);
 	return __iommu_dirty_set_dev_pasid(domain, dev, pasid, old);
 }
 
@@ -422,10 +446,7 @@ static inline bool iommu_dirty_owns(const struct iommu_domain *domain)
 })
 
 #define iommu_dirty_set_dev_pasid(domain, dev, pasid, old)               \
-({                                                                       \
-	struct iommu_domain *__domain = (domain);                        \
-	__domain->ops->set_dev_pasid(__domain, dev, pasid, old);         \
-})
+	iommu_dirty_call_set_dev_pasid(domain, dev, pasid, old)
 
 #define iommu_dirty_remove_dev_pasid(ops, dev, pasid, domain)            \
 	((ops)->remove_dev_pasid(dev, pasid, domain))

@@ -129,8 +129,8 @@ static int call_driver(const struct move *m)
 {
 	if (m->pasid == IOMMU_NO_PASID)
 		return m->domain->ops->attach_dev(m->domain, m->dev);
-	return m->domain->ops->set_dev_pasid(m->domain, m->dev, m->pasid,
-					     m->old);
+	return iommu_dirty_call_set_dev_pasid(m->domain, m->dev, m->pasid,
+					      m->old);
 }
 
 static struct iommu_dirty_attachment *new_attachment(const struct move *m)
