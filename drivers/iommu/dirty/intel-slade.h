@@ -76,11 +76,17 @@ static inline void iommu_dirty_intel_batch_of(struct dmar_domain *dmar)
 {
 }
 
-#define iommu_dirty_intel_submit_batch(iommu, batch)                     \
-	qi_submit_sync(iommu, (batch)->descs, (batch)->index, 0)
+static inline void
+iommu_dirty_intel_submit_batch(struct intel_iommu *iommu,
+			       struct qi_batch *batch)
+{
+	qi_submit_sync(iommu, batch->descs, batch->index, 0);
+}
 
-#define iommu_dirty_intel_empty_batch(batch)                             \
-	memset(batch, 0, sizeof(*(batch)))
+static inline void iommu_dirty_intel_empty_batch(struct qi_batch *batch)
+{
+	memset(batch, 0, sizeof(*batch));
+}
 
 static inline bool iommu_dirty_intel_first_stage(struct device *dev, u32 flags)
 {
