@@ -242,11 +242,18 @@ def had_2_is_illegal():
 
 @case()
 def had_needs_the_property():
-    with Mapped(props='x-had=off') as m:
+    with Mapped(props='x-had=off', had=0) as m:
         same('EFR', m.vi.reg(EFR) & (HASUP | HDSUP), 0)
         m.vi.writeq(m.phys, 0x5a5a)
         same('result', m.vi.dma_write(m.iova), 0)
         same('data', m.vi.readq(m.phys), 0)
+        m.expect('-')
+
+
+@case(props=CACHES)
+def had_is_reserved_without_the_property():
+    with Mapped(props='x-had=off', had=3) as m:
+        m.write_blocked(0, ILLEGAL_ENTRY)
         m.expect('-')
 
 
