@@ -63,6 +63,16 @@ static __always_inline u64 amdv1_cleaned(u64 entry)
 	return entry & ~AMDV1_D;
 }
 
+static __always_inline bool amdv1_plain(u64 any, u64 all)
+{
+	return all & AMDV1_PR && !(any & AMDV1_NEXT);
+}
+
+static __always_inline bool amdv1_clean(u64 any, u64 all)
+{
+	return !(any & AMDV1_D);
+}
+
 static const struct iommu_dirty_format amdv1_format = {
 	.granule_shift = 12,
 	.level_bits = 9,
@@ -71,6 +81,8 @@ static const struct iommu_dirty_format amdv1_format = {
 	.table = amdv1_table,
 	.dirty = amdv1_dirty,
 	.cleaned = amdv1_cleaned,
+	.plain = amdv1_plain,
+	.clean = amdv1_clean,
 };
 
 #endif /* __IOMMU_DIRTY_FMT_AMDV1_H */

@@ -90,6 +90,21 @@ static __always_inline u64 lpae_s2_cleaned(u64 entry)
 	return (entry | LPAE_DBM) & ~LPAE_S2AP_WRITE;
 }
 
+static __always_inline bool lpae_plain(u64 any, u64 all)
+{
+	return all & LPAE_VALID && all & LPAE_TABLE && !(any & LPAE_CONT);
+}
+
+static __always_inline bool lpae_s1_clean(u64 any, u64 all)
+{
+	return all & LPAE_AP_RDONLY;
+}
+
+static __always_inline bool lpae_s2_clean(u64 any, u64 all)
+{
+	return !(any & LPAE_S2AP_WRITE);
+}
+
 static const struct iommu_dirty_format lpae_s1_4k_format = {
 	.granule_shift = 12,
 	.level_bits = 9,
@@ -98,6 +113,8 @@ static const struct iommu_dirty_format lpae_s1_4k_format = {
 	.table = lpae_table,
 	.dirty = lpae_s1_dirty,
 	.cleaned = lpae_s1_cleaned,
+	.plain = lpae_plain,
+	.clean = lpae_s1_clean,
 };
 
 static const struct iommu_dirty_format lpae_s1_16k_format = {
@@ -108,6 +125,8 @@ static const struct iommu_dirty_format lpae_s1_16k_format = {
 	.table = lpae_table,
 	.dirty = lpae_s1_dirty,
 	.cleaned = lpae_s1_cleaned,
+	.plain = lpae_plain,
+	.clean = lpae_s1_clean,
 };
 
 static const struct iommu_dirty_format lpae_s1_64k_format = {
@@ -118,6 +137,8 @@ static const struct iommu_dirty_format lpae_s1_64k_format = {
 	.table = lpae_table_64k,
 	.dirty = lpae_s1_dirty,
 	.cleaned = lpae_s1_cleaned,
+	.plain = lpae_plain,
+	.clean = lpae_s1_clean,
 };
 
 static const struct iommu_dirty_format lpae_s2_4k_format = {
@@ -128,6 +149,8 @@ static const struct iommu_dirty_format lpae_s2_4k_format = {
 	.table = lpae_table,
 	.dirty = lpae_s2_dirty,
 	.cleaned = lpae_s2_cleaned,
+	.plain = lpae_plain,
+	.clean = lpae_s2_clean,
 };
 
 static const struct iommu_dirty_format lpae_s2_16k_format = {
@@ -138,6 +161,8 @@ static const struct iommu_dirty_format lpae_s2_16k_format = {
 	.table = lpae_table,
 	.dirty = lpae_s2_dirty,
 	.cleaned = lpae_s2_cleaned,
+	.plain = lpae_plain,
+	.clean = lpae_s2_clean,
 };
 
 static const struct iommu_dirty_format lpae_s2_64k_format = {
@@ -148,6 +173,8 @@ static const struct iommu_dirty_format lpae_s2_64k_format = {
 	.table = lpae_table_64k,
 	.dirty = lpae_s2_dirty,
 	.cleaned = lpae_s2_cleaned,
+	.plain = lpae_plain,
+	.clean = lpae_s2_clean,
 };
 
 /**

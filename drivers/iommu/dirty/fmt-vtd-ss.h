@@ -41,6 +41,17 @@ static __always_inline u64 vtd_ss_cleaned(u64 entry)
 	return entry & ~VTD_SS_D;
 }
 
+/* They may all be readable, or all writable */
+static __always_inline bool vtd_ss_plain(u64 any, u64 all)
+{
+	return all & (VTD_SS_R | VTD_SS_W);
+}
+
+static __always_inline bool vtd_ss_clean(u64 any, u64 all)
+{
+	return !(any & VTD_SS_D);
+}
+
 static const struct iommu_dirty_format vtd_ss_format = {
 	.granule_shift = 12,
 	.level_bits = 9,
@@ -48,6 +59,8 @@ static const struct iommu_dirty_format vtd_ss_format = {
 	.table = vtd_ss_table,
 	.dirty = vtd_ss_dirty,
 	.cleaned = vtd_ss_cleaned,
+	.plain = vtd_ss_plain,
+	.clean = vtd_ss_clean,
 };
 
 #endif /* __IOMMU_DIRTY_FMT_VTD_SS_H */

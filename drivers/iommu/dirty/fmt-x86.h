@@ -41,6 +41,16 @@ static __always_inline u64 x86_cleaned(u64 entry)
 	return entry & ~X86_D;
 }
 
+static __always_inline bool x86_plain(u64 any, u64 all)
+{
+	return all & X86_P;
+}
+
+static __always_inline bool x86_clean(u64 any, u64 all)
+{
+	return !(any & X86_D);
+}
+
 static const struct iommu_dirty_format x86_format = {
 	.granule_shift = 12,
 	.level_bits = 9,
@@ -48,6 +58,8 @@ static const struct iommu_dirty_format x86_format = {
 	.table = x86_table,
 	.dirty = x86_dirty,
 	.cleaned = x86_cleaned,
+	.plain = x86_plain,
+	.clean = x86_clean,
 };
 
 #endif /* __IOMMU_DIRTY_FMT_X86_H */
