@@ -37,25 +37,26 @@ struct words_format {
 		return iommu_dirty_clear_table(&name##_format, root, chunk);   \
 	}
 
-WORDS_STEPS(vtd_ss)
-WORDS_STEPS(x86)
-WORDS_STEPS(amdv1)
-WORDS_STEPS(lpae_s1_4k)
-WORDS_STEPS(lpae_s1_16k)
-WORDS_STEPS(lpae_s1_64k)
-WORDS_STEPS(lpae_s2_4k)
-WORDS_STEPS(lpae_s2_16k)
-WORDS_STEPS(lpae_s2_64k)
-
-#define WORDS_FORMAT(name) \
-	{ &hwm_##name, &name##_format, name##_walk, name##_clear }
+WORDS_STEPS(vtd_ss);
+WORDS_STEPS(x86);
+WORDS_STEPS(amdv1);
+WORDS_STEPS(lpae_s1_4k);
+WORDS_STEPS(lpae_s1_16k);
+WORDS_STEPS(lpae_s1_64k);
+WORDS_STEPS(lpae_s2_4k);
+WORDS_STEPS(lpae_s2_16k);
+WORDS_STEPS(lpae_s2_64k);
 
 static const struct words_format words_formats[] = {
-	WORDS_FORMAT(vtd_ss),	   WORDS_FORMAT(x86),
-	WORDS_FORMAT(amdv1),	   WORDS_FORMAT(lpae_s1_4k),
-	WORDS_FORMAT(lpae_s1_16k), WORDS_FORMAT(lpae_s1_64k),
-	WORDS_FORMAT(lpae_s2_4k),  WORDS_FORMAT(lpae_s2_16k),
-	WORDS_FORMAT(lpae_s2_64k),
+	{ &hwm_vtd_ss, &vtd_ss_format, vtd_ss_walk, vtd_ss_clear },
+	{ &hwm_x86, &x86_format, x86_walk, x86_clear },
+	{ &hwm_amdv1, &amdv1_format, amdv1_walk, amdv1_clear },
+	{ &hwm_lpae_s1_4k, &lpae_s1_4k_format, lpae_s1_4k_walk, lpae_s1_4k_clear },
+	{ &hwm_lpae_s1_16k, &lpae_s1_16k_format, lpae_s1_16k_walk, lpae_s1_16k_clear },
+	{ &hwm_lpae_s1_64k, &lpae_s1_64k_format, lpae_s1_64k_walk, lpae_s1_64k_clear },
+	{ &hwm_lpae_s2_4k, &lpae_s2_4k_format, lpae_s2_4k_walk, lpae_s2_4k_clear },
+	{ &hwm_lpae_s2_16k, &lpae_s2_16k_format, lpae_s2_16k_walk, lpae_s2_16k_clear },
+	{ &hwm_lpae_s2_64k, &lpae_s2_64k_format, lpae_s2_64k_walk, lpae_s2_64k_clear },
 };
 
 static void words_desc(const struct words_format *format, char *desc)
