@@ -49,8 +49,9 @@ esac
 watch=
 if [ "$flavour" = x86-kcsan ]; then
 	watch=KCSAN_SANITIZE=n
-	for f in "$repo"/drivers/iommu/dirty/*.c "$repo"/kunit/*.c; do
-		f=${f##*/}
+	# Named as from the Makefile that they are in
+	for f in $(cd "$repo/drivers/iommu/dirty" && ls ./*.c) $(cd "$repo/kunit" && ls ./*/*.c); do
+		f=${f#./}
 		watch="$watch KCSAN_SANITIZE_${f%.c}.o=y"
 	done
 fi

@@ -83,7 +83,7 @@ def same_transitions():
     chapter = (chapters / "design.rst").read_text()
     rows = chapter.split(".. csv-table:: Transitions", 1)[1].split("\n\n", 2)[1].splitlines()
     told = [[re.sub("[^a-zA-Z0-9]+", "_", word.strip()) for word in row] for row in csv.reader(rows)]
-    source = (tree / "drivers/iommu/dirty/kunit/test-policy.c").read_text()
+    source = (tree / "drivers/iommu/dirty/kunit/core/test-policy.c").read_text()
     tested = [re.split(r",\s*", row) for row in re.findall(r"\tTRANSITION\(([^)]*)\)", source)]
     for row in [r for r in told if r not in tested] + [r for r in tested if r not in told]:
         problem(0, "the transitions in design.rst and test-policy.c differ: " + ", ".join(row))

@@ -18,9 +18,9 @@ def read(paths):
             for line in f:
                 status, name, reason = line.rstrip('\n').split('\t', 2)
                 stage, _, name = name.partition(': ')
-                parts = name.split('.', 3)
-                if parts[0] == 'conformance' and len(parts) == 4:
-                    yield stage, parts[1], parts[2], parts[3], status, reason
+                parts = name.split('.', 2)
+                if parts[0].startswith('conformance-') and len(parts) == 3:
+                    yield stage, parts[0].removeprefix('conformance-'), *parts[1:], status, reason
 
 
 def main():

@@ -40,7 +40,7 @@ mkdir -p "$new" "$cache/hooks"
 done
 if [ -z "$stock" ] && [ -d "$repo/kunit" ]; then
 	mkdir -p "$new/drivers/iommu/dirty"
-	rsync -a --exclude=/kunit/mutants "$repo/kunit" "$new/drivers/iommu/dirty/"
+	rsync -a --exclude=/kunit/mutants --exclude=/kunit/README.md "$repo/kunit" "$new/drivers/iommu/dirty/"
 fi
 (cd "$new" && find . -type f) | sed 's|^\./||' | while read -r f; do
 	[ ! -e "$pristine/$f" ] || die "$f exists in the stock tree: change it with a hook instead"

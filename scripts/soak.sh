@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# soak.sh: random machines (kunit/machine.c) with ever new seeds, for DURATION seconds: one at
-# a time under User-mode Linux, and several at the same time in QEMU, x86_64 with two CPUs
-# and all checkers. Says once a minute how far it is; logs of failures are kept.
+# soak.sh: random machines (kunit/machine/machine.c) with ever new seeds, for DURATION seconds:
+# one at a time under User-mode Linux, and several at the same time in QEMU, x86_64 with two
+# CPUs and all checkers. Says once a minute how far it is; logs of failures are kept.
 # SEED=N is the first seed, in place of the time of day.
 . "$(dirname "$0")/lib.sh"
 
@@ -17,12 +17,14 @@ image=$("$repo/scripts/build-kernel.sh" um)
 t0=$(date +%s) end=$(($(date +%s) + DURATION))
 say "builds took $(clock $((t0 - start))); first seed $first, $(clock "$DURATION") from now on"
 
+suite=iommu-dirty-machine
 um() {	# PARAMETER...
-	"$repo/scripts/run-uml.sh" "$image" 'kunit.filter_glob=iommu-dirty-machine.what*' "$@"
+	"$repo/scripts/run-uml.sh" "$image" \
+		"kunit.filter_glob=$suite.what_random_steps_do_is_what_the_reference_says" "$@"
 }
 x86() {	# PARAMETER...
 	"$repo/scripts/run-kunit.sh" x86-debug "$work/x86.klog" intel 2 \
-		"kunit.filter_glob=iommu-dirty-machine.so* $*"
+		"kunit.filter_glob=$suite.so_it_is_when_several_do_them $*"
 }
 
 rounds() {	# NAME SECONDS: boots of so many seconds each until the time is over

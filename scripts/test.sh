@@ -57,7 +57,7 @@ wait "$pid" || echo "fail${tab}the run itself${tab}ended with status $?" >"$resu
 count() { cat "$results"/*.cases 2>/dev/null | grep -c "^$1$tab" || :; }
 # The table of the conformance suite has its own list of what was skipped.
 list() {
-	cat "$results"/*.cases | grep "^$1$tab" | grep -v "^skip${tab}[^:]*: conformance\.[^.]*\..*\." >"$results/$1" || return 0
+	cat "$results"/*.cases | grep "^$1$tab" | grep -v "^skip${tab}[^:]*: conformance-[^.]*\..*\." >"$results/$1" || return 0
 	echo "$2:"
 	sed "s/^$1$tab/  /; s/$tab/: /; s/: \$//" "$results/$1"
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Whoever runs tests by name fails, and says so, when a name matches nothing."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import unittest
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent.parent
+KUNIT = SCRIPTS.parent / 'kunit'
 sys.path.insert(0, str(SCRIPTS))
 import ktap     # pylint: disable=wrong-import-position
 
@@ -71,6 +73,23 @@ class Names(unittest.TestCase):
         self.assertIn(f'no test ran with {NAME}', self.said)
         self.assertNotEqual(self.in_qemu('booted\n'), 0, self.said)
         self.assertIn(f'no test ran with {NAME}', self.said)
+
+    def test_suites_are_chosen_by_names_that_exist(self):
+        code = '\n'.join(f.read_text() for f in sorted(KUNIT.rglob('*.[ch]')))
+        suites = set(re.findall(r'\.name = "(iommu-dirty-[a-z0-9-]+)"', code))
+        suites |= {f'conformance-{name}' for name in
+                   re.findall(r'^CONFORMANCE_SUITE\(\w+, "([^"]+)"', code, re.M)}
+        chosen = {}
+        for script in (*SCRIPTS.glob('*.sh'), *SCRIPTS.glob('stages/*')):
+            text = script.read_text()
+            for name in re.findall(r'filter_glob=([^\s"\'.]+)', text):
+                found = re.search(r'^\s*for suite in (.*); do|^suite=(\S+)', text, re.M)
+                names = (found[1] or found[2]).split() if found else ['']
+                chosen.setdefault(script.name, set()).update(
+                    name.replace('$suite', n) for n in names)
+        self.assertIn('30-kunit-x86', chosen)
+        for script, names in chosen.items():
+            self.assertLessEqual(names, suites, script)
 
     def test_stages(self):
         self.script(self.dir / 'stages' / '1-kunit', 'echo ok 1 one; echo 1..1')

@@ -10,8 +10,8 @@
 #include <linux/io-pgtable.h>
 #include <linux/io.h>
 
-#include "../fmt-amdv1.h"
-#include "../fmt-lpae.h"
+#include "../../fmt-amdv1.h"
+#include "../../fmt-lpae.h"
 #include "rig.h"
 
 /*

@@ -13,7 +13,7 @@
 #include <linux/lockdep.h>
 #include <linux/slab.h>
 
-#include "../priv.h"
+#include "../../priv.h"
 #include "hw-model.h"
 
 static unsigned int tlb_slot(const struct hwm_tlb *tlb, unsigned long first)

@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hardware model's view of x86-64 entries, as VT-d's first stage reads them,
- * from the tables of the specification. Software maps writable leaves with A and
- * D set, and tables with A set.
+ * The hardware model's view of Intel VT-d second-stage entries, from the tables
+ * of the specification, not from the driver or the code under test.
  */
 #include "hw-model.h"
 
 enum {
-	ENTRY_PRESENT = 1 << 0,
+	ENTRY_READ = 1 << 0,
 	ENTRY_WRITE = 1 << 1,
-	ENTRY_USER = 1 << 2,
-	ENTRY_ACCESSED = 1 << 5,
-	ENTRY_DIRTY = 1 << 6,
 	ENTRY_LARGE = 1 << 7,
+	ENTRY_ACCESSED = 1 << 8,
+	ENTRY_DIRTY = 1 << 9,
 };
 
 #define ENTRY_ADDRESS 0x000ffffffffff000ULL
 
 static u64 table_entry(phys_addr_t table, unsigned int level)
 {
-	return table | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_ACCESSED;
+	return table | ENTRY_READ | ENTRY_WRITE;
 }
 
 static u64 leaf_entry(phys_addr_t pa, unsigned int level, bool writable)
 {
-	return (pa & ENTRY_ADDRESS) | ENTRY_PRESENT | ENTRY_USER |
-	       (writable ? ENTRY_WRITE | ENTRY_ACCESSED | ENTRY_DIRTY : 0) |
+	return (pa & ENTRY_ADDRESS) | ENTRY_READ | (writable ? ENTRY_WRITE : 0) |
 	       (level > 1 ? ENTRY_LARGE : 0);
+}
+
+static u64 write_only(u64 entry)
+{
+	return entry & ~(u64)ENTRY_READ;
 }
 
 static phys_addr_t table_addr(u64 entry)
@@ -36,7 +38,7 @@ static phys_addr_t table_addr(u64 entry)
 
 static bool present(u64 entry, unsigned int level)
 {
-	return entry & ENTRY_PRESENT;
+	return entry & (ENTRY_READ | ENTRY_WRITE);
 }
 
 static bool is_leaf(u64 entry, unsigned int level)
@@ -64,17 +66,17 @@ static u64 written(u64 entry)
 	return entry | ENTRY_DIRTY;
 }
 
-const struct hwm_format hwm_x86 = {
-	.name = "x86",
-	.stage = 1,
+const struct hwm_format hwm_vtd_ss = {
+	.name = "vtd-ss",
+	.vendor = "intel",
+	.stage = 2,
 	.granule_shift = 12,
 	.level_bits = 9,
 	.large_levels = 3,
 	.table_access = true,
-	.always_records = true,
-	.born_dirty = true,
 	.table_entry = table_entry,
 	.leaf_entry = leaf_entry,
+	.write_only = write_only,
 	.table_addr = table_addr,
 	.present = present,
 	.is_leaf = is_leaf,

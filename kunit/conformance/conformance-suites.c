@@ -15,6 +15,7 @@
 #define MODULE_PARAM_PREFIX "iommu_dirty_kunit."
 
 #define MAX_TARGETS 16
+#define SUITE_NAME_LEN 32
 
 static char *driver_suite_name;
 module_param_named(driver, driver_suite_name, charp, 0444);
@@ -32,6 +33,8 @@ static void add_target(struct conf_target *targets, const char *name,
 {
 	struct conf_target *target = targets;
 
+	if (!target)
+		return;
 	while (target->ops)
 		target++;
 	if (WARN_ON(target == targets + MAX_TARGETS))
@@ -39,28 +42,41 @@ static void add_target(struct conf_target *targets, const char *name,
 	*target = (struct conf_target){ .name = name, .ops = ops, .data = data };
 }
 
-/* By the name of a backend or of a format */
-static const char *vendor_of(const char *name)
+static const struct {
+	const char *name;
+	struct conf_target *targets;
+} suites[] = {
+	{ "intel-1", intel_1 },
+	{ "intel-2", intel_2 },
+	{ "amd-2", amd_2 },
+	{ "arm-1", arm_1 },
+	{ "arm-2", arm_2 },
+};
+
+/* @vendor may be a backend's name, which begins with the vendor's */
+static void name_suite(char *name, const char *vendor, unsigned int stage)
 {
-	if (strstarts(name, "arm") || strstarts(name, "lpae"))
-		return "arm";
-	return strstarts(name, "amd") ? "amd" : "intel";
+	snprintf(name, SUITE_NAME_LEN, "%.*s-%u", (int)strcspn(vendor, "-"),
+		 vendor, stage);
 }
 
-static struct conf_target *targets_of(const char *name, unsigned int stage)
+static struct conf_target *targets_of(const char *vendor, unsigned int stage)
 {
-	const char *vendor = vendor_of(name);
+	char name[SUITE_NAME_LEN];
+	unsigned int i;
 
-	if (!strcmp(vendor, "amd"))
-		return amd_2;
-	if (!strcmp(vendor, "arm"))
-		return stage == 1 ? arm_1 : arm_2;
-	return stage == 1 ? intel_1 : intel_2;
+	name_suite(name, vendor, stage);
+	for (i = 0; i < ARRAY_SIZE(suites); i++) {
+		if (!strcmp(suites[i].name, name))
+			return suites[i].targets;
+	}
+	WARN(1, "no conformance suite is called %s\n", name);
+	return NULL;
 }
 
 static void add_model(const struct hwm_kind *kind)
 {
-	add_target(targets_of(kind->fmt->name, kind->fmt->stage), kind->name,
+	add_target(targets_of(kind->fmt->vendor, kind->fmt->stage), kind->name,
 		   &conf_model_ops, kind);
 }
 
@@ -96,17 +112,36 @@ CONFORMANCE_SUITE(adapter, "adapter", adapter);
 CONFORMANCE_SUITE(arm_1, "arm-1", arm_1);
 CONFORMANCE_SUITE(arm_2, "arm-2", arm_2);
 
+/* The suite that must have a driver does not run without */
+int conf_suite_init(struct kunit_suite *suite)
+{
+	const char *name = suite->name + strlen(CONF_SUITE_PREFIX);
+	const struct conf_driver *driver = conf_driver_find();
+	char found[SUITE_NAME_LEN];
+
+	if (!driver_suite_name || strcmp(name, driver_suite_name))
+		return 0;
+	if (!driver->stage) {
+		kunit_err(suite, "no driver: %s\n", driver->why);
+		return -ENODEV;
+	}
+	name_suite(found, driver->backend, driver->stage);
+	if (!strcmp(name, found))
+		return 0;
+	kunit_err(suite, "the driver is one for %s\n", found);
+	return -ENODEV;
+}
+
 /* Which of them ran with a driver, and if none, why */
 static void a_driver_is_there(struct kunit *test)
 {
 	const struct conf_driver *driver = conf_driver_find();
-	char found[16];
+	char found[SUITE_NAME_LEN];
 
 	if (!driver->stage && !driver_suite_name)
 		kunit_skip(test, "%s", driver->why);
 	KUNIT_ASSERT_NE_MSG(test, driver->stage, 0, "%s", driver->why);
-	snprintf(found, sizeof(found), "%s-%u",
-		 vendor_of(driver->backend), driver->stage);
+	name_suite(found, driver->backend, driver->stage);
 	kunit_info(test, "%s, stage %u\n", driver->backend, driver->stage);
 	if (driver_suite_name)
 		KUNIT_EXPECT_STREQ(test, found, driver_suite_name);
@@ -118,7 +153,7 @@ static struct kunit_case driver_cases[] = {
 };
 
 static struct kunit_suite driver_suite = {
-	.name = "conformance.driver",
+	.name = CONF_SUITE_PREFIX "driver",
 	.test_cases = driver_cases,
 };
 

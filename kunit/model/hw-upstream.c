@@ -9,7 +9,7 @@
 
 #include "load-point.h"
 
-#include "../walk.h"
+#include "../../walk.h"
 #include "hw-model.h"
 
 /* AMD's default: all but 512 GiB */

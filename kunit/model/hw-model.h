@@ -12,6 +12,7 @@
  *	hw-table.c	page tables
  *	hw-device.c	devices, their caches, DMA, invalidation
  *	hw-backend.c	the model as a backend: steps that can be watched and made to fail
+ *	hw-formats.c	all formats with the code under test, and the tables made of them
  *	hw-upstream.c	the model behind a driver that has only upstream's operations
  *	hw-*.c		formats, each with bit definitions of its own
  */
@@ -51,6 +52,7 @@ struct iommu_dirty_root;
 /**
  * struct hwm_format - what the hardware sees in an entry
  * @name: of the format
+ * @vendor: whose it is; "VENDOR-STAGE" is the conformance suite that runs it
  * @stage: of translation, 1 or 2
  * @granule_shift: log2 of the bytes that an entry of level 1 maps
  * @level_bits: log2 of the entries of a table
@@ -82,6 +84,7 @@ struct iommu_dirty_root;
  */
 struct hwm_format {
 	const char *name;
+	const char *vendor;
 	unsigned int stage;
 	unsigned int granule_shift;
 	unsigned int level_bits;
@@ -132,6 +135,41 @@ struct hwm_walker {
 		     struct iommu_dirty_chunk *chunk);
 	const struct iommu_dirty_format *format;
 };
+
+struct iommu_dirty_root hwm_root(const struct hwm_domain *hd);
+
+/**
+ * HWM_WALKER() - the code under test for a format that walk.h walks
+ * @id: C identifier: id_format becomes id_walker
+ * @root_of: the root of a struct hwm_domain's table, hwm_root() if nothing is special
+ */
+#define HWM_WALKER(id, root_of)						\
+static struct iommu_dirty_root id##_walker_root(const struct hwm_domain *hd) \
+{									\
+	return root_of(hd);						\
+}									\
+									\
+static int id##_walk(const struct hwm_domain *hd,			\
+		     struct iommu_dirty_chunk *chunk, unsigned long iova, \
+		     unsigned long last)				\
+{									\
+	struct iommu_dirty_root root = id##_walker_root(hd);		\
+									\
+	return iommu_dirty_walk_table(&id##_format, &root, chunk, iova,	\
+				      last);				\
+}									\
+									\
+static int id##_clear(const struct hwm_domain *hd,			\
+		      struct iommu_dirty_chunk *chunk)			\
+{									\
+	struct iommu_dirty_root root = id##_walker_root(hd);		\
+									\
+	return iommu_dirty_clear_table(&id##_format, &root, chunk);	\
+}									\
+									\
+static const struct hwm_walker id##_walker = {				\
+	id##_walk, id##_clear, &id##_format				\
+}
 
 /**
  * struct hwm_kind - what a parameterised test runs with

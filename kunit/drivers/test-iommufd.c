@@ -10,9 +10,9 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/iommufd.h>
 
-#include "../../iommufd/io_pagetable.h"
-#include "../../iommufd/iommufd_private.h"
-#include "../iommufd-dirty.h"
+#include "../../../iommufd/io_pagetable.h"
+#include "../../../iommufd/iommufd_private.h"
+#include "../../iommufd-dirty.h"
 #include "rig.h"
 
 #define CHUNK_PAGES 64

@@ -475,10 +475,14 @@ static inline const void *conf_next_target(const struct conf_target *targets,
 	return target;
 }
 
+/* conformance-suites.c */
+#define CONF_SUITE_PREFIX "conformance-"
+int conf_suite_init(struct kunit_suite *suite);
+
 /**
  * CONFORMANCE_SUITE() - run the cases with some targets
  * @id: C identifier, unique in the file
- * @suite_name: the suite is called "conformance.@suite_name"
+ * @suite_name: the suite is called "conformance-@suite_name"
  * @targets: array of struct conf_target that ends with an empty one
  */
 #define CONFORMANCE_SUITE(id, suite_name, targets)			\
@@ -496,7 +500,8 @@ static int __init id##_fill(void)					\
 late_initcall(id##_fill);						\
 									\
 static struct kunit_suite id##_suite = {				\
-	.name = "conformance." suite_name,				\
+	.name = CONF_SUITE_PREFIX suite_name,				\
+	.suite_init = conf_suite_init,					\
 	.init = conf_init,						\
 	.exit = conf_exit,						\
 	.test_cases = id##_cases,					\

@@ -12,8 +12,8 @@
 #include <linux/cleanup.h>
 #include <linux/kthread.h>
 
-#include "../intel-slade.h"
-#include "../../intel/pasid.h"
+#include "../../intel-slade.h"
+#include "../../../intel/pasid.h"
 
 #define FIRST_SLOT 10
 #define REJECTED (QI_ABORT + 1)

@@ -17,7 +17,7 @@
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
 
-#include "../../iommu-priv.h"
+#include "../../../iommu-priv.h"
 #include "rig.h"
 
 #define PASID 5

@@ -176,6 +176,7 @@ static bool is_run(u64 entry)
 
 const struct hwm_format hwm_lpae_s1_4k = {
 	.name = "lpae-s1-4k",
+	.vendor = "arm",
 	.stage = 1,
 	.granule_shift = 12,
 	.level_bits = 9,
@@ -200,6 +201,7 @@ const struct hwm_format hwm_lpae_s1_4k = {
 
 const struct hwm_format hwm_lpae_s1_16k = {
 	.name = "lpae-s1-16k",
+	.vendor = "arm",
 	.stage = 1,
 	.granule_shift = 14,
 	.level_bits = 11,
@@ -224,6 +226,7 @@ const struct hwm_format hwm_lpae_s1_16k = {
 
 const struct hwm_format hwm_lpae_s1_64k = {
 	.name = "lpae-s1-64k",
+	.vendor = "arm",
 	.stage = 1,
 	.granule_shift = 16,
 	.level_bits = 13,
@@ -248,6 +251,7 @@ const struct hwm_format hwm_lpae_s1_64k = {
 
 const struct hwm_format hwm_lpae_s2_4k = {
 	.name = "lpae-s2-4k",
+	.vendor = "arm",
 	.stage = 2,
 	.granule_shift = 12,
 	.level_bits = 9,
@@ -273,6 +277,7 @@ const struct hwm_format hwm_lpae_s2_4k = {
 
 const struct hwm_format hwm_lpae_s2_16k = {
 	.name = "lpae-s2-16k",
+	.vendor = "arm",
 	.stage = 2,
 	.granule_shift = 14,
 	.level_bits = 11,
@@ -298,6 +303,7 @@ const struct hwm_format hwm_lpae_s2_16k = {
 
 const struct hwm_format hwm_lpae_s2_64k = {
 	.name = "lpae-s2-64k",
+	.vendor = "arm",
 	.stage = 2,
 	.granule_shift = 16,
 	.level_bits = 13,

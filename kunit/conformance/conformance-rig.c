@@ -10,7 +10,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "../priv.h"
+#include "../../priv.h"
 #include "conformance.h"
 #include "load-point.h"
 

@@ -9,7 +9,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
-#include "../priv.h"
+#include "../../priv.h"
 #include "rig.h"
 
 #define NR_WORKERS 2

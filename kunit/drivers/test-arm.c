@@ -7,7 +7,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/slab.h>
 
-#include "../arm-failures.h"
+#include "../../arm-failures.h"
 
 #define SHIFT	8
 #define SIZE	BIT(SHIFT)

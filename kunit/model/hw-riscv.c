@@ -103,6 +103,7 @@ static bool is_run(u64 entry)
 
 #define RISCV_FORMAT(levels) {						\
 	.name = "riscv",						\
+	.vendor = "riscv",						\
 	.stage = 2,							\
 	.granule_shift = 12,						\
 	.level_bits = 9,						\

@@ -7,7 +7,7 @@
 #include <linux/seq_file.h>
 #include <linux/uio.h>
 
-#include "../priv.h"
+#include "../../priv.h"
 #include "rig.h"
 
 #define PASID 11

@@ -4,10 +4,10 @@
  * and clean as if it had looked at each, and what a format says of entries together
  * against what it says of each of them. What entries mean is the hardware model's word.
  */
-#include "../fmt-amdv1.h"
-#include "../fmt-lpae.h"
-#include "../fmt-vtd-ss.h"
-#include "../fmt-x86.h"
+#include "../../fmt-amdv1.h"
+#include "../../fmt-lpae.h"
+#include "../../fmt-vtd-ss.h"
+#include "../../fmt-x86.h"
 #include "hw-model.h"
 
 /* As many as the chunks of a read have */

@@ -120,6 +120,7 @@ static unsigned int run_of(u64 entry, unsigned int level)
 
 const struct hwm_format hwm_amdv1 = {
 	.name = "amdv1",
+	.vendor = "amd",
 	.stage = 2,
 	.granule_shift = 12,
 	.level_bits = 9,

@@ -10,7 +10,7 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 
-#include "../priv.h"
+#include "../../priv.h"
 #include "conformance.h"
 
 #define NO_CLEAR IOMMU_DIRTY_READ_NO_CLEAR

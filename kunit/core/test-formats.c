@@ -4,9 +4,9 @@
  * of a test machine holds, addresses beyond its memory for instance. Arm's are in
  * test-lpae.c.
  */
-#include "../fmt-amdv1.h"
-#include "../fmt-vtd-ss.h"
-#include "../fmt-x86.h"
+#include "../../fmt-amdv1.h"
+#include "../../fmt-vtd-ss.h"
+#include "../../fmt-x86.h"
 #include "rig.h"
 
 #define NONE IOMMU_DIRTY_ENTRY_NONE

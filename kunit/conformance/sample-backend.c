@@ -27,7 +27,7 @@
 
 #include "load-point.h"	/* in tests only */
 
-#include "../walk.h"
+#include "../../walk.h"
 #include "conformance.h"
 
 /* doc: format */

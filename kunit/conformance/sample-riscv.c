@@ -12,7 +12,7 @@
  */
 #include "load-point.h"
 
-#include "../walk.h"
+#include "../../walk.h"
 #include "conformance.h"
 #include "hw-model.h"
 
@@ -87,26 +87,7 @@ static struct iommu_dirty_root riscv_root(const struct hwm_domain *hd)
 /* doc: end riscv format */
 
 /* doc: riscv conformance */
-static int riscv_walk(const struct hwm_domain *hd,
-		      struct iommu_dirty_chunk *chunk, unsigned long iova,
-		      unsigned long last)
-{
-	struct iommu_dirty_root root = riscv_root(hd);
-
-	return iommu_dirty_walk_table(&riscv_format, &root, chunk, iova, last);
-}
-
-static int riscv_clear(const struct hwm_domain *hd,
-		       struct iommu_dirty_chunk *chunk)
-{
-	struct iommu_dirty_root root = riscv_root(hd);
-
-	return iommu_dirty_clear_table(&riscv_format, &root, chunk);
-}
-
-static const struct hwm_walker riscv_walker = {
-	riscv_walk, riscv_clear, &riscv_format
-};
+HWM_WALKER(riscv, riscv_root);
 
 static const struct hwm_kind sv57x4 = {
 	.name = "Sv57x4",
