@@ -23,7 +23,7 @@
 #define __IOMMU_DIRTY_ARM_FAILURES_H
 
 #include "../arm/arm-smmu-v3/arm-smmu-v3.h"
-#include "arm-smmu-v3.h"
+#include "arm-failure-log.h"
 
 /* What a command is about, and so who relies on it */
 static inline struct iommu_dirty_arm_failure

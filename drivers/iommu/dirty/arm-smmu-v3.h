@@ -8,51 +8,14 @@
 #include <linux/platform_device.h>
 #include <linux/types.h>
 
+#include "arm-failure-log.h"
+
 struct arm_smmu_cmdq;
 struct arm_smmu_device;
 struct arm_smmu_domain;
 struct arm_smmu_master;
 struct iommu_domain;
 struct iommu_ops;
-
-/**
- * enum iommu_dirty_arm_about - whom a command that failed concerns
- * @IOMMU_DIRTY_ARM_NOBODY: no domain relies on it
- * @IOMMU_DIRTY_ARM_ASID: the first-stage domain of an ASID
- * @IOMMU_DIRTY_ARM_VMID: the second-stage domain of a VMID
- * @IOMMU_DIRTY_ARM_STREAM: the domains that a device is attached to
- * @IOMMU_DIRTY_ARM_ALL: every domain of the SMMU
- */
-enum iommu_dirty_arm_about {
-	IOMMU_DIRTY_ARM_NOBODY,
-	IOMMU_DIRTY_ARM_ASID,
-	IOMMU_DIRTY_ARM_VMID,
-	IOMMU_DIRTY_ARM_STREAM,
-	IOMMU_DIRTY_ARM_ALL,
-};
-
-/**
- * struct iommu_dirty_arm_failure - a command not known to have done its work
- * @about: whom it concerns, &enum iommu_dirty_arm_about
- * @id: ASID, VMID or StreamID
- */
-struct iommu_dirty_arm_failure {
-	u32 about;
-	u32 id;
-};
-
-/* So many are remembered; a power of two, and more than a list of commands has */
-#define IOMMU_DIRTY_ARM_FAILURES 128
-
-/**
- * struct iommu_dirty_arm_failures - what failed on an SMMU
- * @count: how many so far
- * @last: the last of them; the n-th is at n % %IOMMU_DIRTY_ARM_FAILURES
- */
-struct iommu_dirty_arm_failures {
-	u64 count;
-	struct iommu_dirty_arm_failure last[IOMMU_DIRTY_ARM_FAILURES];
-};
 
 /*
  * STE, third quadword (SMMUv3 specification, IHI 0070, "Stream Table Entry"):
