@@ -4,7 +4,8 @@
  * domain.
  *
  * Calls go one way. A consumer calls control.c and log.c, the IOMMU core calls
- * attach.c; these call core.c and the domain's backend. A backend calls none of them.
+ * attach.c; these call core.c and the domain's backend. A backend calls none of them,
+ * but iommu_dirty_flush_failed().
  *
  * Locking
  * =======
